@@ -1,0 +1,210 @@
+"""The one settings module: everything that differs between places comes from the environment, typed and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+
+from config import database, env
+from config.secret_key import secret_key
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# ------------------------------------------------------------------------------------------- countersign
+
+# embedded: one host, SQLite, a worker thread. full: PostgreSQL, Redis, Celery workers and couriers.
+COUNTERSIGN_MODE = env.choice("COUNTERSIGN_MODE", options=("embedded", "full"), default="embedded")
+EMBEDDED = COUNTERSIGN_MODE == "embedded"
+COUNTERSIGN_STATE_DIR = env.path("COUNTERSIGN_STATE_DIR", default=BASE_DIR / "var")
+COUNTERSIGN_WEB_ORIGIN = env.origin("COUNTERSIGN_WEB_ORIGIN", default="http://localhost:8000")
+COUNTERSIGN_CONSENT_ORIGIN = env.origin("COUNTERSIGN_CONSENT_ORIGIN", default="http://localhost:8001")
+COUNTERSIGN_RP_ID = env.text("COUNTERSIGN_RP_ID", default="localhost")
+
+if COUNTERSIGN_WEB_ORIGIN == COUNTERSIGN_CONSENT_ORIGIN:
+    raise env.SettingError("COUNTERSIGN_CONSENT_ORIGIN", "must differ from COUNTERSIGN_WEB_ORIGIN")
+
+# Allows the software sign-in keys that live in the page, if the signed policy's profile is the demo's too.
+COUNTERSIGN_DEMO = env.flag("COUNTERSIGN_DEMO", default=False)
+# Apps do not import upwards: here they learn who knows the active policy's profile, and which views only poll.
+COUNTERSIGN_PROFILE_SELECTOR = "oms.profile.profile_active"
+# What workers do again and again, the embedded thread and Celery alike.
+COUNTERSIGN_SWEEPS = ("oms.sweep.sweep_once", "custody.sweep.sweep_once")
+# Where each signer listens, by its roster id; and who carries cases there.
+COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
+COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
+COUNTERSIGN_POLL_VIEWS = ("oms:request_status", "oms:queue_status")
+
+# ---------------------------------------------------------------------------------------------- security
+
+DEBUG = env.flag("COUNTERSIGN_DEBUG", default=False)
+SECRET_KEY = secret_key(state_dir=COUNTERSIGN_STATE_DIR, may_generate=EMBEDDED)
+_WEB = urlsplit(COUNTERSIGN_WEB_ORIGIN)
+_HTTPS = _WEB.scheme == "https"
+ALLOWED_HOSTS = [_WEB.hostname or ""]
+CSRF_TRUSTED_ORIGINS = [COUNTERSIGN_WEB_ORIGIN]
+
+SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = _HTTPS
+SECURE_SSL_REDIRECT = _HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+# The consent page answers to the page that opened it; `same-origin` would cut that line.
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
+X_FRAME_OPTIONS = "DENY"
+# A case is a few KiB; what is larger is not a case.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# ------------------------------------------------------------------------------------------ applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "rest_framework",
+    # Ours, from the bottom up.
+    "audit",
+    "approvals",
+    "chains",
+    "custody",
+    "policies",
+    "oms",
+]
+
+MIDDLEWARE = [
+    "config.middleware.BrowserPolicyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "approvals.sessions.SessionLimitMiddleware",
+    # Every page is for people who have signed in; the few that are not say so themselves.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# ------------------------------------------------------------------------------------------------ people
+
+AUTH_USER_MODEL = "approvals.User"
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+
+# ------------------------------------------------------------------------------------------------- data
+
+_DATABASE_URL = env.optional(database.URL)
+if _DATABASE_URL is not None:
+    _DATABASE = database.postgresql(_DATABASE_URL, password=env.secret("COUNTERSIGN_DATABASE_PASSWORD"))
+elif EMBEDDED:
+    _DATABASE = database.sqlite(COUNTERSIGN_STATE_DIR / "countersign.sqlite3")
+else:
+    raise env.SettingError(database.URL, "is not set, and COUNTERSIGN_MODE=full runs on PostgreSQL")
+DATABASES = {"default": _DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ------------------------------------------------------------------------------------- words and numbers
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# ----------------------------------------------------------------------------------------- static files
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+# Served by the web tier itself, from where they lie: no collecting step, no second server.
+WHITENOISE_USE_FINDERS = True
+
+# ------------------------------------------------------------------------------------------------- API
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "config.problems.handle",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+
+# ----------------------------------------------------------------------------------------------- Celery
+
+# Without a broker a dispatch must fail, not vanish: Celery's default would look for a server on this host.
+CELERY_BROKER_URL = env.text("COUNTERSIGN_BROKER_URL", default="unset://" if EMBEDDED else None)
+# Only couriers answer: what a signer said comes back this way, and is checked like any other input.
+CELERY_RESULT_BACKEND = None if EMBEDDED else CELERY_BROKER_URL
+CELERY_RESULT_EXPIRES = 3600
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "custody.sweep", "schedule": 2.0}}
+CELERY_TASK_ALWAYS_EAGER = False
+# A task is acknowledged when it is done, so a killed worker's task comes back.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Longer than any task: a task that outlives it runs twice at once.
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 90
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_ENABLE_UTC = True
+
+# ---------------------------------------------------------------------------------------------- logging
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+    },
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("COUNTERSIGN_LOG_LEVEL", options=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
+    },
+    # Django's own handlers would print each line a second time, or mail it.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
