@@ -1,0 +1,158 @@
+"""Cancelling a signed intent: a self-send of value 0 at its nonce, consented to by the policy's cancel quorum.
+
+It moves nothing but its fee, so it needs no live mandate: it is needed most when the mandate has expired.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.consents import Subject, approvers, check_consents, check_unused
+from core.documents.base import check_deployment, check_lifetime
+from core.documents.consent import Decision, SubjectType
+from core.errors import Refusal, RefusedError, require
+from core.evm import Type2
+from core.limits import AssetDraw, Draw
+from core.names import chain_number, native_asset
+from core.policy import limit_breaches
+from core.quorum import describe, is_filled
+from core.records import ReserveRecord
+from core.schema import UINT256_MAX
+from core.verified import SEAL, Verified
+from core.verify import check_clock, current_policy, own_wallet
+
+if TYPE_CHECKING:
+    from core.consents import Voice
+    from core.documents.bundle import Bundle
+    from core.documents.control import Cancel
+    from core.documents.policy import Policy
+    from core.journal import Journal
+    from core.pins import Pins
+
+CANCEL_GAS = 21_000
+"""Gas of a plain transfer (Ethereum yellow paper, Gtransaction)."""
+
+
+def _check_slot(bundle: Bundle, cancel: Cancel, journal: Journal) -> bool:
+    """Find the intent's nonce; True if this very cancel attempt was journalled before."""
+    attempt = bundle.attempt
+    held = journal.intents.get(cancel.intent)
+    require(held is not None, Refusal.CANCEL, "there is nothing to cancel: this intent was never signed here")
+    require(held == (cancel.wallet, attempt.nonce), Refusal.NONCE, "the intent holds another nonce")
+    slot = journal.slots[(cancel.wallet, attempt.nonce)]
+    fees = (attempt.max_fee_per_gas, attempt.max_priority_fee_per_gas)
+    within = fees[0] <= cancel.max_fee_per_gas and fees[1] <= min(cancel.max_priority_fee_per_gas, fees[0])
+    require(within, Refusal.FEES, "fees beyond the cancel's caps")
+    if slot.cancel is None:
+        return False
+    require(slot.cancel == cancel.digest, Refusal.CANCEL, "this nonce already has its one cancel")
+    require(fees in slot.cancel_attempts, Refusal.FEES, "a cancel is signed once, at one fee")
+    return True
+
+
+def _initiators(bundle: Bundle, policy: Policy, journal: Journal) -> tuple[tuple[str, ...], str]:
+    """Return whose limits the fee counts in: those who asked for the intent, as this journal remembers it.
+
+    Nobody signed the bundle's mandate for a cancel; it only speaks where no journal does (a kept case, offline).
+    """
+    first = journal.draw_of(bundle.intent.digest)
+    if first is not None:
+        return first.initiators, first.desk
+    asker = bundle.mandate.asker.id
+    desks = {p.id: p.desk for p in policy.people} | {c.id: c.desk for c in policy.clients}
+    return (asker,), desks.get(asker, "unknown")
+
+
+def _draw(cancel: Cancel, bundle: Bundle, policy: Policy, journal: Journal, now: int) -> Draw:
+    chain = cancel.wallet.rpartition(":")[0]
+    fee = min(CANCEL_GAS * cancel.max_fee_per_gas, UINT256_MAX)
+    initiators, desk = _initiators(bundle, policy, journal)
+    return Draw(
+        time=now,
+        initiators=initiators,
+        desk=desk,
+        wallet=cancel.wallet,
+        chain=chain,
+        asset=native_asset(chain),
+        destination=cancel.wallet.rpartition(":")[2],
+        contract=None,
+        amounts=(AssetDraw(asset=native_asset(chain), amount=fee),),
+        usd_e8=0,
+        fee=fee,
+    )
+
+
+def _check_people(cancel: Cancel, bundle: Bundle, policy: Policy, pins: Pins, now: int) -> tuple[Voice, ...]:
+    subject = Subject(type=SubjectType.CANCEL, digest=cancel.digest, policy=policy.digest, deployment=pins.deployment)
+    consents = bundle.cancel.consents if bundle.cancel is not None else ()
+    voices = check_consents(consents, subject, policy, now=now)
+    rejected = any(voice.decision is Decision.REJECT for voice in voices)
+    require(not rejected, Refusal.REJECTED, "somebody rejected this cancel")
+    filled = is_filled(policy.controls.cancel, approvers(voices, barred=frozenset()))
+    require(filled, Refusal.QUORUM, f"a cancel takes {describe(policy.controls.cancel)}")
+    return voices
+
+
+def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
+    """Decide whether the cancelling self-send of a bundle may be signed.
+
+    Args:
+        bundle: The case with its `cancel`; intent and mandate only say what is cancelled.
+        pins: What was installed at this signer's console.
+        journal: This signer's own memory. Not changed.
+        now: This signer's own clock, Unix seconds.
+
+    Raises:
+        RefusedError: With the first reason against it.
+    """
+    if bundle.cancel is None:
+        raise RefusedError(Refusal.CANCEL, "no cancel in this bundle")
+    cancel = bundle.cancel.document
+    for document in (bundle, cancel):
+        check_deployment(document, pins.deployment)
+        check_lifetime(document, now=now)
+    policy = current_policy(bundle.policy, pins, journal, now=now)
+    check_clock(journal, now)
+    require(cancel.policy == policy.digest, Refusal.WRONG_POLICY, "the cancel was made under another policy")
+    named = (bundle.intent.digest, bundle.intent.wallet) == (cancel.intent, cancel.wallet)
+    require(named, Refusal.INTENT_MISMATCH, "the cancel names another intent")
+    wallet = own_wallet(cancel.wallet, policy, pins)
+    repeated = _check_slot(bundle, cancel, journal)
+    voices = _check_people(cancel, bundle, policy, pins, now)
+    check_unused(voices, journal)
+    draw = _draw(cancel, bundle, policy, journal, now)
+    breaches = limit_breaches(policy, draw, journal.totals_without(cancel.digest), now=now)
+    require(not breaches, Refusal.DENIED, "; ".join(breaches))
+    transaction = Type2(
+        chain_id=chain_number(wallet.chain),
+        nonce=bundle.attempt.nonce,
+        max_priority_fee_per_gas=bundle.attempt.max_priority_fee_per_gas,
+        max_fee_per_gas=bundle.attempt.max_fee_per_gas,
+        gas=CANCEL_GAS,
+        to=wallet.address,
+        value=0,
+        data=b"",
+    )
+    record = ReserveRecord(
+        kind="reserve",
+        time=now,
+        intent=cancel.intent,
+        mandate=bundle.mandate.digest,
+        policy=policy.digest,
+        wallet=wallet.id,
+        nonce=bundle.attempt.nonce,
+        max_fee_per_gas=bundle.attempt.max_fee_per_gas,
+        max_priority_fee_per_gas=bundle.attempt.max_priority_fee_per_gas,
+        cancel=cancel.digest,
+        signing_hash=transaction.signing_hash,
+        draw=draw,
+        consents=tuple(voice.used for voice in voices),
+    )
+    return Verified(
+        SEAL,
+        wallet=wallet,
+        transaction=transaction,
+        record=None if repeated else record,
+        stored=journal.signatures.get(transaction.signing_hash),
+        checks=(f"cancel of {cancel.intent[:16]}… at nonce {bundle.attempt.nonce}, a self-send of value 0",),
+    )

@@ -1,0 +1,147 @@
+"""Halt, resume, veto and journal start: what people can tell a signer besides a case. Each returns its record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.consents import Subject, Voice, approvers, check_consents
+from core.documents.base import SKEW, Document, check_deployment, check_lifetime
+from core.documents.consent import Decision, SignedConsent, SubjectType
+from core.documents.control import CeremonyKind
+from core.errors import Refusal, RefusedError, require
+from core.quorum import describe, is_filled
+from core.records import HaltRecord, ResumeRecord, StartRecord, VetoRecord
+from core.verify import current_policy
+
+if TYPE_CHECKING:
+    from core.documents.control import Ceremony, HaltOrder, ResumeOrder, VetoOrder
+    from core.documents.policy import Policy
+    from core.journal import Journal
+    from core.pins import Pins
+
+_LEAST_RESUME = 2
+
+
+def _voices(
+    document: Document, kind: SubjectType, consents: tuple[SignedConsent, ...], policy: Policy, now: int
+) -> tuple[Voice, ...]:
+    check_deployment(document, policy.deployment)
+    check_lifetime(document, now=now)
+    subject = Subject(type=kind, digest=document.digest, policy=policy.digest, deployment=policy.deployment)
+    return check_consents(consents, subject, policy, now=now)
+
+
+def _still_listed(voices: tuple[Voice, ...], pins: Pins, journal: Journal, now: int) -> tuple[Voice, ...]:
+    """Leave out whoever the roster in force no longer lists, with this key: removals hold for old policies too."""
+    current = pins.policy(journal.policy_at(max(now, journal.clock)))
+    keys = {(person.id, key.credential_id) for person in current.people for key in person.keys}
+    return tuple(voice for voice in voices if (voice.actor, voice.used.credential) in keys)
+
+
+def check_halt(order: HaltOrder, pins: Pins, journal: Journal, *, now: int) -> HaltRecord | None:
+    """Accept a halt by any one person of the roster; None if it was known or does not name this signer.
+
+    Works even under a policy that has expired: stopping is never too late.
+
+    Raises:
+        RefusedError: As for any consent, or `quorum` without anybody's approval.
+    """
+    halt = order.document
+    policy = pins.policy(halt.policy)
+    voices = _voices(halt, SubjectType.HALT, order.consents, policy, now)
+    people = approvers(_still_listed(voices, pins, journal, now), barred=frozenset())
+    if not people:
+        raise RefusedError(Refusal.QUORUM, "a halt takes one person of the roster")
+    named = not halt.signers or pins.signer in halt.signers
+    if not named or halt.digest in journal.halts or halt.digest in journal.lifted:
+        return None
+    return HaltRecord(kind="halt", time=max(now, journal.clock), halt=halt.digest, actor=people[0].id)
+
+
+def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) -> ResumeRecord | None:
+    """Accept a resume by its quorum, at least two people; None if it does not name this signer.
+
+    Raises:
+        RefusedError: `halted` if that halt is not in force, `quorum`, or as for any consent.
+    """
+    resume = order.document
+    require(now >= journal.clock, Refusal.CLOCK, "this signer's clock went back")
+    policy = current_policy(resume.policy, pins, journal, now=now)
+    voices = _voices(resume, SubjectType.RESUME, order.consents, policy, now)
+    rejected = any(voice.decision is Decision.REJECT for voice in voices)
+    require(not rejected, Refusal.REJECTED, "somebody rejected this resume")
+    people = approvers(voices, barred=frozenset())
+    enough = len(people) >= _LEAST_RESUME and is_filled(policy.controls.resume, people)
+    require(enough, Refusal.QUORUM, f"a resume takes {describe(policy.controls.resume)}")
+    if resume.signers and pins.signer not in resume.signers:
+        return None
+    require(resume.halt in journal.halts, Refusal.HALTED, "that halt is not in force here")
+    return ResumeRecord(kind="resume", time=now, halt=resume.halt, resume=resume.digest)
+
+
+def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> tuple[VetoRecord, ...]:
+    """Accept rejections and withdrawals that people hand to the signer itself; only what is new is returned.
+
+    Raises:
+        RefusedError: `consent_mismatch` for any other decision, or as for any consent.
+    """
+    records = []
+    for signed in order.consents:
+        statement = signed.statement
+        policy = pins.policy(statement.policy)
+        about = Subject(
+            type=SubjectType.MANDATE,
+            digest=statement.subject,
+            policy=statement.policy,
+            deployment=pins.deployment,
+        )
+        (voice,) = check_consents((signed,), about, policy, now=now)
+        vetoing = voice.decision in (Decision.REJECT, Decision.WITHDRAW)
+        require(vetoing, Refusal.CONSENT_MISMATCH, "only rejections and withdrawals are taken here")
+        listed = _still_listed((voice,), pins, journal, now)
+        require(listed, Refusal.UNKNOWN_PERSON, "somebody who vetoed is no longer on the roster")
+        known = journal.vetoes.get((statement.subject, voice.actor))
+        if known is not Decision.REJECT and known is not voice.decision:
+            records.append(
+                VetoRecord(
+                    kind="veto",
+                    time=max(now, journal.clock),
+                    subject=statement.subject,
+                    actor=voice.actor,
+                    decision=voice.decision,
+                )
+            )
+    return tuple(records)
+
+
+def check_journal_start(
+    ceremony: Ceremony, consents: tuple[SignedConsent, ...], policy: Policy, signer: str, *, now: int
+) -> StartRecord:
+    """Accept the ceremony that starts a journal anew: every window full, no mandate from before it.
+
+    Raises:
+        RefusedError: `quorum`, `wrong_policy`, `wrong_signer`, or as for any consent.
+    """
+    require(ceremony.policy == policy.digest, Refusal.WRONG_POLICY, "the ceremony names another policy")
+    require(ceremony.kind is CeremonyKind.JOURNAL_START, Refusal.CONSENT_MISMATCH, "not a journal start")
+    require(ceremony.signers == (signer,), Refusal.WRONG_SIGNER, "the ceremony is for another signer")
+    once = len({lane.wallet for lane in ceremony.lanes}) == len(ceremony.lanes)
+    require(once, Refusal.NONCE, "the ceremony names a wallet's lane twice")
+    voices = _voices(ceremony, SubjectType.CEREMONY, consents, policy, now)
+    rejected = any(voice.decision is Decision.REJECT for voice in voices)
+    require(not rejected, Refusal.REJECTED, "somebody rejected this ceremony")
+    filled = is_filled(policy.controls.ceremony, approvers(voices, barred=frozenset()))
+    require(filled, Refusal.QUORUM, f"a ceremony takes {describe(policy.controls.ceremony)}")
+    return StartRecord(
+        kind="start",
+        time=now,
+        deployment=policy.deployment,
+        signer=signer,
+        policy=policy.digest,
+        number=policy.number,
+        full=True,
+        # A mandate may be dated ahead by the skew: without it, one that was signed before would be new again.
+        not_before=max(now + SKEW, ceremony.not_before),
+        ceremony=ceremony.digest,
+        lanes=ceremony.lanes,
+    )

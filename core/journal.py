@@ -1,0 +1,266 @@
+"""A signer's own memory, as a pure fold over its records: lanes, intents, draws, floors, halts, the highest clock.
+
+The signer stores lines and fsyncs them; this module says what they mean, and refuses what does not continue.
+Every line is hash-chained. A record that uses up authority is an *authority record*: the token keeps the hash of
+the last one, and the file may lead it by one (a crash between fsync and token). Signature records only help
+repetition: losing the last one costs a second signature of the same bytes, never of others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+from core.canonical import canonical, canonical_of_codecs, parse, tagged_digest
+from core.errors import CoreError, JournalError
+from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, scope_of
+from core.records import (
+    RECORD,
+    HaltRecord,
+    PolicyRecord,
+    Record,
+    ReserveRecord,
+    ResumeRecord,
+    SignatureRecord,
+    StartRecord,
+    VetoRecord,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from core.documents.consent import Decision
+    from core.documents.policy import Limit
+    from core.limits import Draw
+
+ORIGIN = "0" * 64
+"""What the first line names as its predecessor."""
+MAX_LINE = 1024 * 1024
+
+
+@dataclasses.dataclass
+class Slot:
+    """What a nonce holds: one intent, its attempts' fees, at most one cancel."""
+
+    intent: str
+    attempts: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    cancel: str | None = None
+    cancel_attempts: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class PendingPolicy:
+    """A successor that waits for its delay to pass."""
+
+    policy: str
+    number: int
+    effective: int
+
+
+def line_hash(line: bytes) -> str:
+    """Return the chain hash of a journal line (without its newline)."""
+    return tagged_digest("journal", line)
+
+
+class Journal:
+    """The state that follows from a journal's lines. Implements `core.limits.Totals`."""
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        self.sequence = 0
+        self.head = ORIGIN
+        self.authority: tuple[str, ...] = ()
+        self.start: StartRecord | None = None
+        self.clock = 0
+        self.policy = ""
+        self.number = 0
+        self.pending: PendingPolicy | None = None
+        self.lanes: dict[str, int] = {}
+        self.slots: dict[tuple[str, int], Slot] = {}
+        self.intents: dict[str, tuple[str, int]] = {}
+        self.signatures: dict[bytes, bytes] = {}
+        self.counters: dict[tuple[bytes, int], bytes] = {}
+        self.consents: dict[str, bytes] = {}
+        self.halts: dict[str, str] = {}
+        self.lifted: set[str] = set()
+        self.vetoes: dict[tuple[str, str], Decision] = {}
+        self._draws = DrawBook()
+        self._encoded: tuple[bytes, Record, str] | None = None
+        self._draw_of: dict[str, Draw] = {}
+
+    @classmethod
+    def load(cls, lines: Iterable[bytes]) -> Journal:
+        """Replay all lines.
+
+        Raises:
+            JournalError: Naming the first line that does not continue.
+        """
+        journal = cls()
+        for line in lines:
+            journal.apply(line)
+        if journal.start is None:
+            msg = "the journal is empty"
+            raise JournalError(msg)
+        return journal
+
+    def encode(self, record: Record) -> bytes:
+        """Return the line (without newline) that would append the record. Nothing changes yet."""
+        try:
+            line = canonical_of_codecs(
+                {
+                    "sequence": self.sequence + 1,
+                    "previous": self.head,
+                    "record": RECORD.write(record, "record"),
+                }
+            )
+        except CoreError as error:
+            msg = f"the record cannot be written: {error}"
+            raise JournalError(msg) from error
+        self._encoded = (line, record, self.head)
+        return line
+
+    def apply(self, line: bytes) -> Record:
+        """Take a line that is on disk into account.
+
+        Raises:
+            JournalError: If it is not the continuation of this journal.
+        """
+        record = self._own(line)
+        if record is None:
+            record = self._read(line)
+        if (self.start is None) != isinstance(record, StartRecord) or record.time < self.clock:
+            msg = f"journal line {self.sequence + 1}: a start in the wrong place, or time runs backwards"
+            raise JournalError(msg)
+        self._take(record)
+        self.sequence += 1
+        self.head = line_hash(line)
+        self.clock = record.time
+        if not isinstance(record, SignatureRecord):
+            self.authority = (*self.authority[-1:], self.head)
+        return record
+
+    def _own(self, line: bytes) -> Record | None:
+        """Return the record of the very bytes object that `encode` has just made for this head; nothing else's."""
+        if self._encoded is None or self._encoded[0] is not line or self._encoded[2] != self.head:
+            return None
+        return self._encoded[1]
+
+    def _read(self, line: bytes) -> Record:
+        """Read a line from elsewhere, strictly."""
+        at = f"journal line {self.sequence + 1}"
+        try:
+            value = parse(line, max_bytes=MAX_LINE)
+            if not isinstance(value, dict) or set(value) != {"sequence", "previous", "record"}:
+                msg = f"{at}: not a journal line"
+                raise JournalError(msg)
+            record = cast("Record", RECORD.read(value["record"], at))
+        except CoreError as error:
+            msg = f"{at}: {error}"
+            raise JournalError(msg) from error
+        follows = type(value["sequence"]) is int and value["sequence"] == self.sequence + 1
+        if canonical(value) != line or not follows or value["previous"] != self.head:
+            msg = f"{at}: does not continue the chain"
+            raise JournalError(msg)
+        return record
+
+    def _take(self, record: Record) -> None:
+        if isinstance(record, ReserveRecord):
+            self._reserve(record)
+        elif isinstance(record, SignatureRecord):
+            self.signatures[record.signing_hash] = record.raw
+        elif isinstance(record, StartRecord):
+            self.start = record
+            self.policy, self.number = record.policy, record.number
+            self.lanes = {lane.wallet: lane.next_nonce for lane in record.lanes}
+        elif isinstance(record, PolicyRecord):
+            self._settle(record.time)
+            self.pending = PendingPolicy(record.policy, record.number, record.effective)
+        elif isinstance(record, HaltRecord):
+            self.halts[record.halt] = record.actor
+        elif isinstance(record, ResumeRecord):
+            self.halts.pop(record.halt, None)
+            self.lifted.add(record.halt)
+        elif isinstance(record, VetoRecord):
+            self.vetoes[(record.subject, record.actor)] = record.decision
+
+    def _reserve(self, record: ReserveRecord) -> None:
+        place = (record.wallet, record.nonce)
+        slot = self.slots.get(place)
+        if slot is None:
+            if record.nonce != self.next_nonce(record.wallet) or record.cancel is not None:
+                msg = f"journal line {self.sequence + 1}: nonce {record.nonce} is not the lane's next"
+                raise JournalError(msg)
+            slot = self.slots[place] = Slot(record.intent)
+            self.lanes[record.wallet] = record.nonce + 1
+            self.intents[record.intent] = place
+        if slot.intent != record.intent:
+            msg = f"journal line {self.sequence + 1}: nonce {record.nonce} holds another intent"
+            raise JournalError(msg)
+        fees = (record.max_fee_per_gas, record.max_priority_fee_per_gas)
+        if record.cancel is None:
+            slot.attempts.append(fees)
+        else:
+            slot.cancel = record.cancel
+            slot.cancel_attempts.append(fees)
+        for used in record.consents:
+            self.consents[used.id] = used.challenge
+            if used.credential is not None and used.counter:
+                self.counters[(used.credential, used.counter)] = used.challenge
+        if record.draw is not None:
+            self._draws.add(record.draw)
+            self._draw_of[record.cancel or record.intent] = record.draw
+
+    def _settle(self, now: int) -> None:
+        if self.pending is not None and now >= self.pending.effective:
+            self.policy, self.number, self.pending = self.pending.policy, self.pending.number, None
+
+    def policy_at(self, now: int) -> str:
+        """Return the digest of the only policy that counts at `now` (Unix seconds)."""
+        if self.pending is not None and now >= self.pending.effective:
+            return self.pending.policy
+        return self.policy
+
+    def next_nonce(self, wallet: str) -> int:
+        """Return the next nonce of a wallet's lane (CAIP-10 account)."""
+        return self.lanes.get(wallet, 0)
+
+    def saw(self, now: int) -> None:
+        """Remember the highest clock that this process has seen, also where nothing is journalled."""
+        self.clock = max(self.clock, now)
+
+    @property
+    def halted(self) -> bool:
+        """Whether any halt is in force. Only halts that name this signer, or all, are journalled."""
+        return bool(self.halts)
+
+    def used(self, limit: Limit, key: ScopeKey, *, now: int) -> int:
+        """Return what a limit's window holds for a scope; full where a restarted journal cannot know."""
+        start = None if limit.window is None else now - limit.window
+        first = self.start
+        if first is not None and first.full and (start is None or start <= first.time):
+            return UNBOUNDED
+        return self._draws.since(scope_of(limit), key, start)
+
+    def draw_of(self, document: str) -> Draw | None:
+        """Return what an intent (or a cancel) drew when it was first reserved."""
+        return self._draw_of.get(document)
+
+    def totals_without(self, document: str) -> OthersTotals:
+        """Return the totals of all other cases: a repeated case does not count against itself twice."""
+        return OthersTotals(self, self.draw_of(document))
+
+
+@dataclasses.dataclass(frozen=True)
+class OthersTotals:
+    """A journal's totals less one draw that is being decided again."""
+
+    journal: Journal
+    own: Draw | None
+
+    def used(self, limit: Limit, key: ScopeKey, *, now: int) -> int:
+        """As `Journal.used`, without the own draw while it is in the window."""
+        total = self.journal.used(limit, key, now=now)
+        if self.own is None or total >= UNBOUNDED or key not in scope_keys(limit.per, self.own):
+            return total
+        in_window = limit.window is None or self.own.time >= now - limit.window
+        return total - amount_of(limit.measure, limit.asset, self.own) if in_window else total

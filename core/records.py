@@ -1,0 +1,128 @@
+"""What a signer writes into its journal. Field names and kinds are append-only."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from core.documents.consent import Decision
+from core.documents.control import LaneStart
+from core.limits import Draw
+from core.names import ACCOUNT, AMOUNT, CREDENTIAL_ID, DIGEST, HASH32, SLUG, TIME
+from core.schema import Boolean, Choice, Constant, HexData, Integer, Items, Maybe, OneOf, Struct, of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StartRecord:
+    """The journal begins. `full`: every window counts as full until it has passed once.
+
+    `not_before`: mandates created earlier are refused; `ceremony` null only for a token that never had a journal.
+    """
+
+    kind: str = of(Constant("start"))
+    time: int = of(TIME)
+    deployment: str = of(DIGEST)
+    signer: str = of(SLUG)
+    policy: str = of(DIGEST)
+    number: int = of(Integer(least=1))
+    full: bool = of(Boolean())
+    not_before: int = of(TIME)
+    ceremony: str | None = of(Maybe(DIGEST))
+    lanes: tuple[LaneStart, ...] = of(Items(Struct(lambda: LaneStart), most=256))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicyRecord:
+    """A successor policy was received; it becomes the only one at `effective` by this signer's clock."""
+
+    kind: str = of(Constant("policy"))
+    time: int = of(TIME)
+    policy: str = of(DIGEST)
+    number: int = of(Integer(least=2))
+    effective: int = of(TIME)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UsedConsent:
+    """A consent that was counted: its nonce, its challenge, and the security key's counter."""
+
+    id: str = of(SLUG)
+    challenge: bytes = of(HASH32)
+    credential: bytes | None = of(Maybe(CREDENTIAL_ID))
+    counter: int = of(Integer(most=2**32 - 1))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReserveRecord:
+    """A nonce is bound to an intent (or its cancel) at these fees, and what it draws is drawn, for ever.
+
+    `draw` is null for a fee raise: the first attempt drew the worst case already.
+    """
+
+    kind: str = of(Constant("reserve"))
+    time: int = of(TIME)
+    intent: str = of(DIGEST)
+    mandate: str = of(DIGEST)
+    policy: str = of(DIGEST)
+    wallet: str = of(ACCOUNT)
+    nonce: int = of(Integer())
+    max_fee_per_gas: int = of(AMOUNT)
+    max_priority_fee_per_gas: int = of(AMOUNT)
+    cancel: str | None = of(Maybe(DIGEST))
+    signing_hash: bytes = of(HASH32)
+    draw: Draw | None = of(Maybe(Struct(lambda: Draw)))
+    consents: tuple[UsedConsent, ...] = of(Items(Struct(lambda: UsedConsent), most=128))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignatureRecord:
+    """The signature that was made for a reservation."""
+
+    kind: str = of(Constant("signature"))
+    time: int = of(TIME)
+    signing_hash: bytes = of(HASH32)
+    raw: bytes = of(HexData(most=192 * 1024))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HaltRecord:
+    """Somebody halted this signer."""
+
+    kind: str = of(Constant("halt"))
+    time: int = of(TIME)
+    halt: str = of(DIGEST)
+    actor: str = of(SLUG)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResumeRecord:
+    """A halt was lifted by its quorum."""
+
+    kind: str = of(Constant("resume"))
+    time: int = of(TIME)
+    halt: str = of(DIGEST)
+    resume: str = of(DIGEST)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VetoRecord:
+    """A rejection or a withdrawal was handed to this signer itself."""
+
+    kind: str = of(Constant("veto"))
+    time: int = of(TIME)
+    subject: str = of(DIGEST)
+    actor: str = of(SLUG)
+    decision: Decision = of(Choice(Decision))
+
+
+Record = StartRecord | PolicyRecord | ReserveRecord | SignatureRecord | HaltRecord | ResumeRecord | VetoRecord
+RECORD = OneOf(
+    lambda: {
+        "start": StartRecord,
+        "policy": PolicyRecord,
+        "reserve": ReserveRecord,
+        "signature": SignatureRecord,
+        "halt": HaltRecord,
+        "resume": ResumeRecord,
+        "veto": VetoRecord,
+    }
+)

@@ -1,0 +1,107 @@
+"""The one-shot token between verification and the key. Backends accept nothing else."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from core.errors import SpentTokenError
+from core.evm import Type2, finish_signature
+from core.keccak import keccak256
+
+if TYPE_CHECKING:
+    from core.documents.roster import Wallet
+    from core.records import ReserveRecord
+
+SEAL = object()
+"""Held by the verifying modules of `core` only; an architecture test names who may import it."""
+
+
+class _Stage(Enum):
+    VERIFIED = 1
+    JOURNALLED = 2
+    SPENT = 3
+
+
+class Verified:
+    """A case that `core.verify.verify` accepted: verified, then journalled, then spent, once and in this order.
+
+    Attributes:
+        wallet: The policy's entry; its key signs.
+        transaction: What will be signed, rebuilt from intent and attempt.
+        record: What must be on disk before the key is used; None when this very attempt already is.
+        stored: The raw transaction that this very attempt was answered with before, if any.
+        checks: What was checked, one sentence each, in order.
+    """
+
+    __slots__ = ("_stage", "checks", "record", "stored", "transaction", "wallet")
+
+    def __init__(
+        self,
+        seal: object,
+        *,
+        wallet: Wallet,
+        transaction: Type2,
+        record: ReserveRecord | None,
+        stored: bytes | None,
+        checks: tuple[str, ...],
+    ) -> None:
+        """Refuse to be built by anyone but `core.verify`.
+
+        Raises:
+            SpentTokenError: Without the module's own seal.
+        """
+        if seal is not SEAL:
+            msg = "only core.verify makes this token"
+            raise SpentTokenError(msg)
+        self.wallet = wallet
+        self.transaction = transaction
+        self.record = record
+        self.stored = stored
+        self.checks = checks
+        self._stage = _Stage.VERIFIED if record is not None else _Stage.JOURNALLED
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a copy could be spent again.
+
+        Raises:
+            SpentTokenError: Always.
+        """
+        msg = "a one-shot token has no copies"
+        raise SpentTokenError(msg)
+
+    def journalled(self) -> None:
+        """Say that `record` is on disk and in the token.
+
+        Raises:
+            SpentTokenError: Unless it was just verified.
+        """
+        if self._stage is not _Stage.VERIFIED:
+            msg = "already journalled or spent"
+            raise SpentTokenError(msg)
+        self._stage = _Stage.JOURNALLED
+
+    def spend(self) -> bytes:
+        """Hand out the 32 bytes to sign, once.
+
+        Raises:
+            SpentTokenError: Before the record is journalled, or a second time.
+        """
+        if self._stage is not _Stage.JOURNALLED:
+            msg = "not journalled yet, or spent"
+            raise SpentTokenError(msg)
+        self._stage = _Stage.SPENT
+        return self.transaction.signing_hash
+
+    def finish(self, signature: bytes) -> tuple[bytes, bytes]:
+        """Check the device's 64 bytes against the pinned key and build the raw transaction.
+
+        Returns:
+            The raw transaction and its hash.
+
+        Raises:
+            EncodingError: If the signature is not by the wallet's key over these bytes.
+        """
+        done = finish_signature(self.transaction.signing_hash, signature, self.wallet.public_key)
+        raw = self.transaction.signed(done)
+        return raw, keccak256(raw)

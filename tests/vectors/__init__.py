@@ -1,0 +1,1 @@
+"""Test vectors that parts share which share no code, and what generates them."""
