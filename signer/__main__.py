@@ -1,0 +1,192 @@
+"""The signer's commands: init, keygen, pin, recover, serve, status."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import CoreError, JournalError
+from signer import wire
+from signer.config import load_config
+from signer.console import in_groups, open_hsm, pin_genesis, recover, start_service
+from signer.errors import JournalWriteError, PinError, SignerError
+from signer.files import exclusive
+from signer.hardening import harden
+from signer.provision import init_state, make_key
+from signer.server import Server, listen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_JOURNAL = 65
+"""EX_DATAERR: the journal does not fit; a person has to look, a restart does not help."""
+EXIT_PIN = 77
+"""EX_NOPERM: the token refused the PIN. A supervisor that restarted us would use up the tries that are left."""
+EXIT_SETTINGS = 78
+"""EX_CONFIG: settings, pins, host or keys."""
+EXIT_RESTART = 75
+"""EX_TEMPFAIL: the disk or the token failed; start again."""
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m signer", description="Countersign's signer")
+    commands = parser.add_subparsers(dest="command", required=True)
+    every = {
+        "init": "make the state folder and a SoftHSM token",
+        "keygen": "make a wallet key in the token",
+        "pin": "install the signed genesis policy as pins, after comparing its digest",
+        "recover": "start a lost journal anew by a ceremony of the policy's quorum",
+        "serve": "run the signer",
+        "status": "ask a running signer where it stands",
+    }
+    parsers = {name: commands.add_parser(name, help=text, description=text) for name, text in every.items()}
+    for command in parsers.values():
+        command.add_argument("--state", type=Path, required=True, help="the signer's own folder, mode 0700")
+    parsers["init"].add_argument("--signer-id", required=True, help="roster id, as the policy names it")
+    parsers["init"].add_argument("--role", choices=["hsm"], default="hsm")
+    parsers["init"].add_argument("--socket", help="where to listen; by default signer.sock in the state folder")
+    parsers["init"].add_argument("--allow-uid", type=int, action="append", default=[], help="user of a courier")
+    parsers["init"].add_argument("--socket-group", help="group of the socket; its mode is then 0660")
+    parsers["keygen"].add_argument("--label", required=True, help="the key's label in the token")
+    parsers["pin"].add_argument("policy", type=Path, help="the signed policy, JSON")
+    parsers["pin"].add_argument("--expect", help="the digest that was compared, instead of typing it")
+    parsers["recover"].add_argument("--ceremony", type=Path, required=True, help="ceremony with consents, JSON")
+    return parser.parse_args(arguments)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _init(options: argparse.Namespace) -> int:
+    so_pin = init_state(
+        options.state,
+        options.signer_id,
+        socket_path=options.socket,
+        allowed_uids=options.allow_uid,
+        group=options.socket_group,
+    )
+    if so_pin is None:
+        _say("nothing to do: this folder is a signer's already")
+    else:
+        _say(f"SO PIN, shown once and stored nowhere: {so_pin}")
+    return 0
+
+
+def _keygen(options: argparse.Namespace) -> int:
+    config = load_config(options.state)
+    with exclusive(config.state):
+        hsm = open_hsm(config)
+        try:
+            made = make_key(hsm, options.label)
+        finally:
+            hsm.close()
+    key = {"public_key": "0x" + made.public_key.hex(), "address": made.address, "key_id": made.key_id.hex()}
+    _say(json.dumps(key))
+    return 0
+
+
+def _pin(options: argparse.Namespace) -> int:
+    def confirm(digest: str) -> str:
+        _say(f"policy digest\n  {in_groups(digest)}")
+        if options.expect is not None:
+            return str(options.expect)
+        try:
+            return input("Two people have compared it with theirs. Type its first eight digits: ")
+        except EOFError:
+            return ""
+
+    with exclusive(options.state):
+        _say(pin_genesis(options.state, options.policy.read_bytes(), confirm))
+    return 0
+
+
+def _recover(options: argparse.Namespace) -> int:
+    with exclusive(options.state):
+        _say(recover(options.state, options.ceremony.read_bytes()))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    config = load_config(options.state)
+    harden(network=config.network)
+    with exclusive(config.state):
+        service, hsm = start_service(config)
+        try:
+            listener = listen(config.socket, config.bounds.connections)
+            server = Server(listener, service, config.socket, config.bounds)
+            log = logging.getLogger("signer")
+            log.info("signer %s listens, pid %d", config.signer, os.getpid())
+            # Policies and journal live as long as we do: no collection has to walk them again.
+            gc.collect()
+            gc.freeze()
+            try:
+                server.run()
+            finally:
+                listener.close()
+                config.socket.path.unlink(missing_ok=True)
+            if server.failure is not None:
+                return EXIT_JOURNAL if isinstance(server.failure, JournalError) else EXIT_RESTART
+        finally:
+            service.close()
+            hsm.close()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    config = load_config(options.state)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(config.bounds.message_seconds)
+        connection.connect(str(config.socket.path))
+        connection.sendall(wire.frame({"v": wire.VERSION, "op": "status"}))
+        with connection.makefile("rb") as stream:
+            (length,) = wire.HEADER.unpack(stream.read(wire.HEADER.size))
+            answer = json.loads(stream.read(length))
+    _say(json.dumps(answer.get("result", answer), indent=2))
+    return 0 if answer.get("ok") is True else EXIT_RESTART
+
+
+_COMMANDS = {
+    "init": _init,
+    "keygen": _keygen,
+    "pin": _pin,
+    "recover": _recover,
+    "serve": _serve,
+    "status": _status,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every failure is one sentence on stderr and an exit code of its own."""
+    options = _arguments(arguments)
+    problem: Exception
+    os.umask(0o077)
+    try:
+        return _COMMANDS[options.command](options)
+    except JournalError as error:
+        problem, code = error, EXIT_JOURNAL
+    except PinError as error:
+        problem, code = error, EXIT_PIN
+    except JournalWriteError as error:
+        problem, code = error, EXIT_RESTART
+    except (SignerError, CoreError) as error:
+        problem, code = error, EXIT_SETTINGS
+    except OSError as error:
+        problem, code = error, EXIT_RESTART
+    sys.stderr.write(f"signer: {problem}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The one way to a key: a token of `core.verify` goes in, a checked raw transaction comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.documents.roster import WalletKind
+from core.errors import Refusal, RefusedError, SpentTokenError, require
+from core.verified import Verified
+from signer.errors import TokenKeyError
+
+if TYPE_CHECKING:
+    from core.documents.policy import Policy
+    from core.documents.roster import Wallet
+    from signer.hsm import Hsm
+
+
+class HsmBackend:
+    """Wallet keys inside the PKCS#11 token."""
+
+    def __init__(self, hsm: Hsm) -> None:
+        """Sign with this token."""
+        self._hsm = hsm
+
+    def ready(self, wallet: Wallet) -> None:
+        """Make sure of the wallet's key before a nonce is used up for it.
+
+        Raises:
+            RefusedError: `unsupported` for a wallet whose key is not in a token.
+            TokenKeyError: If the token does not hold the key as it must.
+            HsmUnavailableError: If the token is away.
+        """
+        require(wallet.kind is WalletKind.HSM, Refusal.UNSUPPORTED, "this signer holds no software keys")
+        self._hsm.check_key(wallet.public_key)
+
+    def sign(self, verified: Verified) -> tuple[bytes, bytes]:
+        """Spend a token.
+
+        Args:
+            verified: Verified and journalled, not spent yet.
+
+        Returns:
+            The raw transaction and its hash, the signature recovered to the wallet's pinned key.
+
+        Raises:
+            SpentTokenError: For anything else.
+            EncodingError: If the device signed with another key or other bytes.
+            HsmUnavailableError: If the token is away. The case is verified again before another try.
+        """
+        # Not duck typing: something that merely has these methods never met the verifier.
+        if type(verified) is not Verified:
+            raise SpentTokenError("a backend takes a verified case and nothing else")
+        digest = verified.spend()
+        return verified.finish(self._hsm.sign(verified.wallet.public_key, digest))
+
+
+def own_wallets(policy: Policy, signer: str) -> tuple[Wallet, ...]:
+    """Return a policy's wallets that a signer holds."""
+    return tuple(wallet for wallet in policy.wallets if signer in wallet.signers)
+
+
+def check_keys(policy: Policy, signer: str, backend: HsmBackend) -> int:
+    """Find every wallet key that a policy gives to a signer, and count them.
+
+    Raises:
+        TokenKeyError: At the first that the token does not hold as it must.
+        HsmUnavailableError: If the token is away.
+    """
+    wallets = own_wallets(policy, signer)
+    for wallet in wallets:
+        try:
+            backend.ready(wallet)
+        except (RefusedError, TokenKeyError) as error:
+            raise TokenKeyError(f"wallet {wallet.label} ({wallet.address}): {error}") from error
+    return len(wallets)

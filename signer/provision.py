@@ -1,0 +1,163 @@
+"""What happens at the console before a signer serves: state folder, token, keys."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from pkcs11 import UserType
+
+from signer.config import CONFIG_FILE, PIN_FILE, SOFTHSM_FILE, check_name, check_private, load_config
+from signer.errors import ConfigError
+from signer.files import write_new
+from signer.hsm import PIN_BYTES, replace_pins
+from signer.token_keys import generate_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from signer.hsm import Hsm
+    from signer.token_keys import MadeKey
+
+SOFTHSM_MODULES = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+)
+_SETTINGS = """\
+# One signer's settings. Nothing in here says what may be signed: that stands in the pins.
+signer = {signer}
+role = "hsm"
+
+[token]
+module = {module}
+label = {label}
+pin_file = "hsm-pin"
+softhsm_conf = "softhsm2.conf"
+
+[socket]
+path = {path}
+mode = {mode}
+allowed_uids = {uids}
+"""
+
+
+def init_state(
+    state: Path,
+    signer: str,
+    *,
+    socket_path: str | None,
+    allowed_uids: Sequence[int],
+    group: str | None,
+) -> str | None:
+    """Make a state folder with a SoftHSM token of its own, or leave one as it is that has a `signer.toml`.
+
+    Args:
+        state: The folder; made with mode 0700.
+        signer: The signer's roster id.
+        socket_path: Where it will listen; by default inside the folder, for its own user only.
+        allowed_uids: Users who may connect; by default its own.
+        group: The socket's group; with one, or with other users, the mode is 0660.
+
+    Returns:
+        The new token's SO PIN, which is stored nowhere; None if nothing had to be made.
+
+    Raises:
+        ConfigError: If SoftHSM is missing, or the folder holds something half made.
+    """
+    check_name(signer)
+    state = state.absolute()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_private(state, most=0o700)
+    if (state / CONFIG_FILE).exists():
+        if load_config(state).signer != signer:
+            raise ConfigError(f"{state}: belongs to another signer")
+        return None
+    if (state / PIN_FILE).exists():
+        raise ConfigError(f"{state}: half made by an earlier run; remove it and start again")
+    if group is not None:
+        try:
+            grp.getgrnam(group)
+        except KeyError as error:
+            raise ConfigError(f"socket.group: there is no group {group!r}") from error
+    so_pin = _make_token(state, label=f"countersign-{signer}")
+    text = _SETTINGS.format(
+        signer=json.dumps(signer),
+        module=json.dumps(_softhsm_module()),
+        label=json.dumps(f"countersign-{signer}"),
+        path=json.dumps(socket_path or "signer.sock"),
+        mode='"0600"' if group is None and set(allowed_uids) <= {os.geteuid()} else '"0660"',
+        uids=json.dumps(sorted(set(allowed_uids) or {os.geteuid()})),
+    )
+    if group is not None:
+        text += f"group = {json.dumps(group)}\n"
+    # Last of all: with it, the folder counts as made.
+    write_new(state / CONFIG_FILE, text.encode(), mode=0o600)
+    load_config(state)
+    return so_pin
+
+
+def _softhsm_module() -> str:
+    for path in SOFTHSM_MODULES:
+        if os.path.exists(path):  # noqa: PTH110 - a list of literal places
+            return path
+    raise ConfigError("SoftHSM is not installed (package softhsm2); for another token write signer.toml by hand")
+
+
+def _make_token(state: Path, *, label: str) -> str:
+    tool = shutil.which("softhsm2-util")
+    if tool is None:
+        raise ConfigError("softhsm2-util is not installed (package softhsm2)")
+    tokens = state / "tokens"
+    tokens.mkdir(mode=0o700, exist_ok=True)
+    conf = state / SOFTHSM_FILE
+    conf.unlink(missing_ok=True)
+    lines = (
+        f"directories.tokendir = {tokens}",
+        "objectstore.backend = file",
+        "objectstore.umask = 0077",
+        # Without it a forked child signs with the parent's login.
+        "library.reset_on_fork = true",
+        "log.level = ERROR",
+    )
+    write_new(conf, "\n".join((*lines, "")).encode(), mode=0o600)
+    # The tool takes PINs as arguments only, where others on this host could read them while it runs. So it gets
+    # passing ones, and those that stay are set through the library.
+    passing = {user_type: secrets.token_hex(PIN_BYTES) for user_type in (UserType.SO, UserType.USER)}
+    done = subprocess.run(
+        [
+            *(tool, "--init-token", "--free", "--label", label),
+            *("--so-pin", passing[UserType.SO], "--pin", passing[UserType.USER]),
+        ],
+        env={"SOFTHSM2_CONF": str(conf), "PATH": os.defpath},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise ConfigError(f"softhsm2-util: {(done.stderr or done.stdout).strip()[:200]}")
+    lasting = replace_pins(_softhsm_module(), conf, label, passing)
+    write_new(state / PIN_FILE, lasting[UserType.USER].encode(), mode=0o400)
+    return lasting[UserType.SO]
+
+
+def make_key(hsm: Hsm, label: str) -> MadeKey:
+    """Make a wallet key in the token.
+
+    Args:
+        hsm: The token.
+        label: For people.
+
+    Raises:
+        TokenKeyError: If what was made is not what was asked for.
+        HsmError: If the token does not work.
+    """
+    made = hsm.run(lambda session: generate_key(session, label))
+    hsm.check_key(made.public_key)
+    return made

@@ -1,0 +1,215 @@
+"""What the signer does with a request: receive, verify, journal, sign, check, answer; in this order.
+
+1. The whole case is verified by `core`, also when it was signed before.
+2. Its reservation is fsynced into the journal and its hash written into the token. From here on it counts as signed.
+3. The one-shot token is spent, the device signs, the signature is recovered to the pinned key.
+4. The signature is written down, so that a repetition gets the same bytes, and answered.
+
+Killed between any two steps, the same case comes again and gets the same nonce and the same transaction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+from core.cancel import verify_cancel
+from core.control import check_halt, check_resume, check_veto
+from core.documents.bundle import Bundle, Signature
+from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder
+from core.documents.policy import SignedPolicy
+from core.errors import Refusal, RefusedError, require
+from core.keccak import keccak256
+from core.records import PolicyRecord, SignatureRecord
+from core.schema import read_struct, write_struct
+from core.succession import check_successor
+from core.verify import verify
+from signer.backends import check_keys, own_wallets
+from signer.errors import TokenKeyError
+from signer.pinned import store_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from core.canonical import Json
+    from core.documents.control import ControlOrder
+    from core.journal import Journal
+    from core.pins import Pins
+    from core.records import HaltRecord, ResumeRecord, VetoRecord
+    from core.verified import Verified
+    from signer.backends import HsmBackend
+    from signer.store import JournalStore
+
+HELD_MOST = 256
+"""How many of a lane's latest nonces a status names, so that the answer stays small for ever."""
+
+
+class Service:
+    """One signer's state and its four operations. One request at a time."""
+
+    def __init__(self, *, state: Path, pins: Pins, store: JournalStore, backend: HsmBackend) -> None:
+        """Take over what start-up has checked.
+
+        Args:
+            state: The signer's folder; accepted successor policies are kept there.
+            pins: Pins with every accepted policy.
+            store: The journal, in step with the token.
+            backend: The keys.
+        """
+        self._state = state
+        self._store = store
+        self._backend = backend
+        self.pins = pins
+        self.failpoint: Callable[[str], None] = store.failpoint
+
+    @property
+    def journal(self) -> Journal:
+        """The journal's state."""
+        return self._store.journal
+
+    def handle(self, request: Json, *, now: int) -> Json:
+        """Carry out one request whose outer shape `signer.wire` accepted.
+
+        Args:
+            request: The request.
+            now: This signer's clock, Unix seconds, read once for this request.
+
+        Returns:
+            The result.
+
+        Raises:
+            CoreError: If the request is malformed or does not convince.
+            SignerError: If token or disk do not let the signer do its part.
+        """
+        op = request["op"]
+        if now > self.journal.clock:
+            self.journal.saw(now)
+        if op == "sign":
+            bundle = Bundle.from_json(request["bundle"])
+            return write_struct(self.sign(bundle, now=now), "signature")
+        if op == "control":
+            return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
+        if op == "policy":
+            return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
+        return self.status(now=now)
+
+    def sign(self, bundle: Bundle, *, now: int) -> Signature:
+        """Sign one case, or answer it with the signature that it has.
+
+        Raises:
+            RefusedError: With the first reason against it.
+            HsmUnavailableError: The token is away; whatever was journalled is signed when the case comes again.
+            JournalWriteError: The disk refused.
+        """
+        self._store.catch_up()
+        check = verify if bundle.cancel is None else verify_cancel
+        verified = check(bundle, self.pins, self.journal, now)
+        if verified.stored is None:
+            self._backend.ready(verified.wallet)
+        if verified.record is not None:
+            self._store.append(verified.record)
+            verified.journalled()
+        if verified.stored is not None:
+            return self._signature(verified.stored, keccak256(verified.stored), repeated=True)
+        return self._sign_now(verified, now=now)
+
+    def _sign_now(self, verified: Verified, *, now: int) -> Signature:
+        raw, transaction_hash = self._backend.sign(verified)
+        self.failpoint("signer.after_sign")
+        signing_hash = verified.transaction.signing_hash
+        self._store.note(SignatureRecord(kind="signature", time=now, signing_hash=signing_hash, raw=raw))
+        self.failpoint("signer.after_signature_record")
+        return self._signature(raw, transaction_hash, repeated=False)
+
+    def _signature(self, raw: bytes, transaction_hash: bytes, *, repeated: bool) -> Signature:
+        return Signature(signer=self.pins.signer, raw=raw, transaction_hash=transaction_hash, repeated=repeated)
+
+    def control(self, order: ControlOrder, *, now: int) -> Json:
+        """Halt, resume, or take a veto that somebody hands to this signer itself.
+
+        Returns:
+            How many records it made (0: known before, or not for this signer), and the halts in force.
+
+        Raises:
+            RefusedError: If it does not convince.
+        """
+        self._store.catch_up()
+        records: tuple[HaltRecord | ResumeRecord | VetoRecord | None, ...]
+        if isinstance(order, HaltOrder):
+            records = (check_halt(order, self.pins, self.journal, now=now),)
+        elif isinstance(order, ResumeOrder):
+            records = (check_resume(order, self.pins, self.journal, now=now),)
+        else:
+            records = check_veto(order, self.pins, self.journal, now=now)
+        made = [record for record in records if record is not None]
+        for record in made:
+            self._store.append(record)
+        return {"records": len(made), "halts": sorted(self.journal.halts)}
+
+    def succeed(self, signed: SignedPolicy, *, now: int) -> Json:
+        """Accept a successor policy; it comes into force after the delay that its predecessor names.
+
+        Raises:
+            RefusedError: If it does not strictly follow, or its predecessor's quorum did not sign it.
+        """
+        self._store.catch_up()
+        journal, policy = self.journal, signed.policy
+        require(now >= journal.clock, Refusal.CLOCK, "this signer's clock went back")
+        in_force = journal.policy_at(now)
+        waiting = journal.pending is not None and journal.pending.policy == policy.digest
+        if policy.digest == in_force or waiting:
+            return self._policies(now)
+        # One that was replaced while it waited cannot be played again to replace its replacement.
+        require(policy.digest not in self._store.policies, Refusal.SUCCESSION, "this policy was superseded")
+        effective = check_successor(signed, self.pins.policy(in_force), now=now)
+        try:
+            check_keys(policy, self.pins.signer, self._backend)
+        except TokenKeyError as error:
+            raise RefusedError(Refusal.POLICY_INVALID, str(error)) from error
+        store_policy(self._state, signed)
+        self.pins = dataclasses.replace(self.pins, policies={**self.pins.policies, policy.digest: policy})
+        self._store.append(
+            PolicyRecord(kind="policy", time=now, policy=policy.digest, number=policy.number, effective=effective)
+        )
+        return self._policies(now)
+
+    def _policies(self, now: int) -> Json:
+        """Say which policy is in force at `now`, and which one waits."""
+        journal = self.journal
+        digest, pending = journal.policy_at(now), journal.pending
+        waits: Json | None = None
+        if pending is not None and pending.policy != digest:
+            waits = {"policy": pending.policy, "number": pending.number, "effective": pending.effective}
+        return {"policy": digest, "number": self.pins.policy(digest).number, "pending": waits}
+
+    def status(self, *, now: int) -> Json:
+        """Say who this is and where it stands. Nothing in it is secret from a courier, and nothing is proof."""
+        journal, pins = self.journal, self.pins
+        wallets = {wallet.id for wallet in own_wallets(pins.policy(journal.policy_at(now)), pins.signer)}
+        return {
+            "deployment": pins.deployment,
+            "signer": pins.signer,
+            "role": str(pins.role),
+            **self._policies(now),
+            "halted": journal.halted,
+            "halts": sorted(journal.halts),
+            "clock": journal.clock,
+            "head": journal.head,
+            "lanes": {wallet: self._lane(wallet) for wallet in sorted(wallets | set(journal.lanes))},
+        }
+
+    def _lane(self, wallet: str) -> Json:
+        following = self.journal.next_nonce(wallet)
+        slots = self.journal.slots
+        held = range(max(0, following - HELD_MOST), following)
+        names = {str(nonce): slots[(wallet, nonce)].intent for nonce in held if (wallet, nonce) in slots}
+        return {"next": following, "held": names}
+
+    def settle(self) -> None:
+        """Make the last signature record durable; called when its answer is out."""
+        self._store.sync()
+
+    def close(self) -> None:
+        """Make everything durable and let the journal go."""
+        self._store.close()

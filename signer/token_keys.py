@@ -1,0 +1,168 @@
+"""Wallet keys inside the token: how they are made, found again, and held to the attributes that keep them there.
+
+Source: PKCS #11 v2.40 sections 4.8, 4.9 and 2.3 (EC keys, CKM_ECDSA); SEC 2 (secp256k1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import struct
+from typing import TYPE_CHECKING, cast
+
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11 import exceptions as ck
+from pkcs11.attributes import AttributeMapper
+
+from core.evm import PUBLIC_KEY_BYTES, address_of
+from signer.errors import TokenKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pkcs11 import Object, PrivateKey, Session
+    from pkcs11.types import SignMixin
+
+SECP256K1 = bytes.fromhex("06052b8104000a")
+"""DER of the curve's object identifier, 1.3.132.0.10."""
+KEY_ID_BYTES = 16
+_UNCOMPRESSED = b"\x04"
+"""SEC 1: how an uncompressed point begins. DER's octet string begins with the same byte, and its length."""
+_OCTET_STRING = bytes([0x04, PUBLIC_KEY_BYTES])
+_UNSIGNED_LONG = struct.calcsize("@L")
+_MUST_BE = {
+    Attribute.SENSITIVE: True,
+    Attribute.ALWAYS_SENSITIVE: True,
+    Attribute.NEVER_EXTRACTABLE: True,
+    Attribute.LOCAL: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.SIGN: True,
+    Attribute.DECRYPT: False,
+    Attribute.UNWRAP: False,
+    Attribute.DERIVE: False,
+}
+"""Imported keys read back ALWAYS_SENSITIVE, NEVER_EXTRACTABLE and LOCAL as false, so this finds them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MadeKey:
+    """A key that was generated: uncompressed public key, EIP-55 address, CKA_ID."""
+
+    public_key: bytes
+    address: str
+    key_id: bytes
+
+
+def attribute_mapper() -> AttributeMapper:
+    """Return a mapper that can also read and write CKA_ALLOWED_MECHANISMS."""
+    mapper = AttributeMapper()
+    pack: Callable[[list[Mechanism]], bytes] = lambda value: b"".join(  # noqa: E731 - a pair of one-liners
+        struct.pack("@L", int(mechanism)) for mechanism in value
+    )
+    unpack: Callable[[bytes], list[int]] = lambda raw: list(  # noqa: E731 - as above
+        struct.unpack(f"@{len(raw) // _UNSIGNED_LONG}L", raw)
+    )
+    mapper.register_handler(Attribute.ALLOWED_MECHANISMS, pack, unpack)
+    return mapper
+
+
+def generate_key(session: Session, label: str) -> MadeKey:
+    """Make a wallet key in the token, and look at what was made.
+
+    Args:
+        session: Read-write and logged in, with `attribute_mapper`.
+        label: For people; nothing relies on it.
+
+    Raises:
+        TokenKeyError: If the token did not make what was asked for.
+    """
+    domain = session.create_domain_parameters(KeyType.EC, {Attribute.EC_PARAMS: SECP256K1}, local=True)
+    key_id = secrets.token_bytes(KEY_ID_BYTES)
+    public, _ = domain.generate_keypair(
+        store=True,
+        id=key_id,
+        label=label,
+        capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+        private_template={
+            Attribute.SENSITIVE: True,
+            Attribute.EXTRACTABLE: False,
+            Attribute.MODIFIABLE: False,
+            Attribute.COPYABLE: False,
+            Attribute.DERIVE: False,
+            Attribute.ALLOWED_MECHANISMS: [Mechanism.ECDSA],
+        },
+    )
+    point = public_point(public)
+    find_key(session, point)
+    return MadeKey(public_key=point, address=address_of(point), key_id=key_id)
+
+
+def public_point(public: Object) -> bytes:
+    """Return a public key object's point, which modules give as a DER octet string or bare.
+
+    Raises:
+        TokenKeyError: If it is neither.
+    """
+    raw = bytes(public[Attribute.EC_POINT])
+    if raw[:2] == _OCTET_STRING:
+        raw = raw[2:]
+    if len(raw) != PUBLIC_KEY_BYTES or raw[:1] != _UNCOMPRESSED:
+        raise TokenKeyError("the token shows a public key that is no uncompressed point")
+    return raw
+
+
+def list_points(session: Session) -> list[bytes]:
+    """Return the public keys on secp256k1 that the token shows."""
+    found = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.KEY_TYPE: KeyType.EC})
+    return [public_point(key) for key in list(found) if bytes(key[Attribute.EC_PARAMS]) == SECP256K1]
+
+
+def find_key(session: Session, public_key: bytes) -> PrivateKey:
+    """Return the private key that belongs to a public key; there must be exactly one, and it must never have left.
+
+    Raises:
+        TokenKeyError: Saying which attribute is wrong.
+    """
+    publics = list(session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.KEY_TYPE: KeyType.EC}))
+    ids = [
+        bytes(key[Attribute.ID])
+        for key in publics
+        if bytes(key[Attribute.EC_PARAMS]) == SECP256K1 and public_point(key) == public_key
+    ]
+    if len(ids) != 1:
+        raise TokenKeyError(f"{len(ids)} public keys in the token are {address_of(public_key)}, one is expected")
+    # CKA_ID is not unique by itself: two keys under one id would make it a matter of luck which one signs.
+    keys = list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: ids[0]}))
+    if len(keys) != 1:
+        raise TokenKeyError(f"{len(keys)} private keys have the id of {address_of(public_key)}, one is expected")
+    check_attributes(keys[0])
+    return cast("PrivateKey", keys[0])
+
+
+def check_attributes(key: Object) -> None:
+    """Refuse a private key that is not locked into the token.
+
+    Raises:
+        TokenKeyError: Naming the attribute.
+    """
+    for attribute, wanted in _MUST_BE.items():
+        if _read(key, attribute) is not wanted:
+            raise TokenKeyError(f"the private key's {attribute.name} is not {wanted}")
+    if _read(key, Attribute.KEY_TYPE) != KeyType.EC:
+        raise TokenKeyError("the private key is no EC key")
+    if _read(key, Attribute.ALLOWED_MECHANISMS) != [int(Mechanism.ECDSA)]:
+        raise TokenKeyError("the private key allows other mechanisms than ECDSA")
+
+
+def _read(key: Object, attribute: Attribute) -> object:
+    try:
+        value: object = key[attribute]
+    except (ck.AttributeTypeInvalid, ck.AttributeSensitive) as error:
+        raise TokenKeyError(f"the token does not say {attribute.name}") from error
+    return value
+
+
+def sign_digest(key: PrivateKey, digest: bytes) -> bytes:
+    """Return r ‖ s over a digest. Only `signer.hsm` calls it, which has checked the length."""
+    # Key objects get their operations from the template; the type stubs do not say so.
+    return bytes(cast("SignMixin", key).sign(digest, mechanism=Mechanism.ECDSA))

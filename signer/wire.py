@@ -1,0 +1,83 @@
+"""The signer's socket: frames of 4 bytes length (big-endian) and one strict JSON object, at most 256 KiB.
+
+Requests have exactly these fields:
+
+    {"v": 1, "op": "sign",    "bundle": Bundle}
+    {"v": 1, "op": "control", "order": HaltOrder | ResumeOrder | VetoOrder}
+    {"v": 1, "op": "policy",  "signed_policy": SignedPolicy}
+    {"v": 1, "op": "status"}
+
+Answers: ``{"v": 1, "ok": true, "result": {…}}``, or ``{"v": 1, "ok": false, "error": {"code", "message", "retry"}}``
+with a `core.errors.Refusal` (the case does not convince) or a `signer.errors.Fault` (nothing is said about the case).
+`retry`: the same request may succeed later, unchanged. The result of `sign` is `core.documents.bundle.Signature`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+
+from core.canonical import Json, parse
+from core.errors import EncodingError, Refusal
+from signer.errors import Fault, RequestError
+
+VERSION = 1
+HEADER = struct.Struct(">I")
+OPERATIONS: dict[str, str | None] = {
+    "sign": "bundle",
+    "control": "order",
+    "policy": "signed_policy",
+    "status": None,
+}
+"""Each operation with the one field that it takes."""
+RETRIED = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID})
+"""Refusals that say nothing about the case itself: a halt may be lifted, a clock may be set right."""
+
+
+def read_request(raw: bytes, *, message_bytes: int) -> Json:
+    """Read a request's outer shape.
+
+    Args:
+        raw: One frame without its length.
+        message_bytes: The most that is looked at.
+
+    Raises:
+        RequestError: `malformed` or `unsupported`; the connection is closed after it.
+    """
+    try:
+        value = parse(raw, max_bytes=message_bytes)
+    except EncodingError as error:
+        raise RequestError(Refusal.MALFORMED, str(error)) from error
+    if not isinstance(value, dict) or "v" not in value:
+        raise RequestError(Refusal.MALFORMED, "a request is an object with a version 'v'")
+    version = value["v"]
+    if type(version) is not int or version != VERSION:
+        raise RequestError(Refusal.UNSUPPORTED, f"version {VERSION} is spoken here")
+    op = value.get("op")
+    if not isinstance(op, str) or op not in OPERATIONS:
+        raise RequestError(Refusal.UNSUPPORTED, f"operations: {', '.join(OPERATIONS)}")
+    field = OPERATIONS[op]
+    if set(value) != {"v", "op", field} - {None}:
+        raise RequestError(Refusal.MALFORMED, f"{op} takes exactly: v, op" + (f", {field}" if field else ""))
+    return value
+
+
+def frame(message: Json) -> bytes:
+    """Return a message with its length in front."""
+    raw = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return HEADER.pack(len(raw)) + raw
+
+
+def success(result: Json) -> Json:
+    """Return a good answer."""
+    return {"v": VERSION, "ok": True, "result": result}
+
+
+def failure(code: str, message: str, *, retry: bool) -> Json:
+    """Return a typed error."""
+    return {"v": VERSION, "ok": False, "error": {"code": str(code), "message": message, "retry": retry}}
+
+
+def too_large(message_bytes: int) -> RequestError:
+    """Return the error for a frame that announces more than is read, or nothing."""
+    return RequestError(Fault.TOO_LARGE, f"a message has 1 to {message_bytes} bytes")
