@@ -1,0 +1,1 @@
+"""The immutable log: the bottom Django app, written by everyone."""

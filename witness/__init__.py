@@ -1,0 +1,1 @@
+"""What outsiders run. Imports `core` and nothing else of the project."""

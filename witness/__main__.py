@@ -1,0 +1,22 @@
+"""`python -m witness fsck …` and `python -m witness verify …`."""
+
+from __future__ import annotations
+
+import sys
+
+from witness import fsck, verify
+
+COMMANDS = {"fsck": fsck.main, "verify": verify.main}
+
+
+def main() -> int:
+    """Run the named command; return its exit code."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in COMMANDS:
+        sys.stderr.write(f"usage: python -m witness {{{'|'.join(COMMANDS)}}} …\n")
+        return 2
+    return COMMANDS[name](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
