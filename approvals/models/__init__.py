@@ -1,0 +1,9 @@
+"""Tables of this app, one module for each subject."""
+
+from __future__ import annotations
+
+from approvals.models.consent_record import ConsentRecord
+from approvals.models.security_key import EnrolmentTicket, SecurityKey
+from approvals.models.users import User
+
+__all__ = ["ConsentRecord", "EnrolmentTicket", "SecurityKey", "User"]

@@ -1,0 +1,160 @@
+"""Signing in and out, and enrolling a sign-in key with a ticket."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import django_otp
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from approvals import webauthn
+from approvals.errors import ApprovalsError, EnrolmentRefusedError, SignInRefusedError
+from approvals.selectors import key_list_for_user
+from approvals.services import key_enrol, key_sign_in, session_closed, ticket_get
+from approvals.sessions import WHY, session_begin
+from approvals.software_keys import demo_keys_read
+from core.canonical import parse
+from core.errors import EncodingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SIGN_IN, _ENROL = "sign_in_state", "enrol_state"
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+_BODY_MOST = 64 * 1024
+
+
+def _body(request: HttpRequest) -> Mapping[str, Any]:
+    try:
+        value = parse(request.body, max_bytes=_BODY_MOST)
+    except EncodingError as error:
+        raise SignInRefusedError("The browser's message cannot be read. Reload the page and try again.") from error
+    if not isinstance(value, dict):
+        raise SignInRefusedError("The browser's message cannot be read. Reload the page and try again.")
+    return value
+
+
+def _problem(error: ApprovalsError, *, status: int = 403) -> JsonResponse:
+    body = {"type": "about:blank", "title": "Refused", "status": status, "detail": str(error)}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def _next(request: HttpRequest) -> str:
+    wanted = request.GET.get("next", "")
+    hosts = {request.get_host()}
+    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
+    return wanted if safe else settings.LOGIN_REDIRECT_URL
+
+
+@login_not_required
+@never_cache
+@require_GET
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Show the sign-in page."""
+    if request.user.is_authenticated:
+        return redirect(_next(request))
+    context = {
+        "demo_people": sorted(demo_keys_read()),
+        "next": _next(request),
+        "expired": request.session.pop(WHY, None) == "expired",
+    }
+    return render(request, "approvals/sign_in.html", context)
+
+
+@login_not_required
+@never_cache
+@require_POST
+def sign_in_options(request: HttpRequest) -> HttpResponse:
+    """Hand out a challenge; it is good once."""
+    options, state = webauthn.sign_in_begin()
+    request.session[_SIGN_IN] = state
+    return JsonResponse({"options": options, "rp_id": settings.COUNTERSIGN_RP_ID})
+
+
+@login_not_required
+@never_cache
+@require_POST
+def sign_in_verify(request: HttpRequest) -> HttpResponse:
+    """Take the security key's answer, and open a session."""
+    state = request.session.pop(_SIGN_IN, None)
+    try:
+        if state is None:
+            raise SignInRefusedError("This attempt was used already. Reload the page and try again.")
+        key = key_sign_in(state=state, response=_body(request), now=timezone.now())
+    except ApprovalsError as error:
+        return _problem(error)
+    auth.login(request, key.user, backend=_BACKEND)
+    django_otp.login(request, key)
+    session_begin(request, now=int(time.time()))
+    return JsonResponse({"next": _next(request)})
+
+
+@login_not_required
+@never_cache
+@require_GET
+def demo_key(request: HttpRequest, person: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Give a demo person's private key to whoever asks. Exists in the demo only, and nowhere pretends otherwise."""
+    key = demo_keys_read().get(person)
+    if key is None:
+        raise Http404
+    return JsonResponse(key)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Close the session."""
+    if request.user.is_authenticated:
+        session_closed(person=request.user.person_id, expired=False)
+    auth.logout(request)
+    return redirect(settings.LOGIN_URL)
+
+
+@login_not_required
+@never_cache
+@require_GET
+def enrol(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the page behind an enrolment link."""
+    try:
+        ticket = ticket_get(token=token, now=timezone.now())
+    except EnrolmentRefusedError as error:
+        return render(request, "approvals/enrol.html", {"problem": str(error)}, status=410)
+    return render(request, "approvals/enrol.html", {"person": ticket.user, "token": token})
+
+
+@login_not_required
+@never_cache
+@require_POST
+def enrol_options(request: HttpRequest, token: str) -> HttpResponse:
+    """Hand out a challenge for a new key."""
+    try:
+        user = ticket_get(token=token, now=timezone.now()).user
+    except EnrolmentRefusedError as error:
+        return _problem(error)
+    known = [key.public_key for key in key_list_for_user(user=user)]
+    options, state = webauthn.registration_begin(user_id=user.person_id.encode(), name=user.display_name, known=known)
+    request.session[_ENROL] = state
+    return JsonResponse({"options": options})
+
+
+@login_not_required
+@never_cache
+@require_POST
+def enrol_verify(request: HttpRequest, token: str) -> HttpResponse:
+    """Take the new key."""
+    state = request.session.pop(_ENROL, None)
+    try:
+        if state is None:
+            raise EnrolmentRefusedError("This attempt was used already. Reload the page and try again.")
+        key_enrol(token=token, state=state, response=_body(request), now=timezone.now())
+    except ApprovalsError as error:
+        return _problem(error)
+    return JsonResponse({"next": settings.LOGIN_URL})
