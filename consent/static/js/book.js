@@ -1,0 +1,43 @@
+// Looks things up in a policy: the only source of names, decimals and whitelist states on this page.
+
+import { addressOf, chainOf, same } from "./names.js";
+
+export function findPerson(policy, id) {
+  return policy.people.find((person) => person.id === id) ?? null;
+}
+
+export function findClient(policy, id) {
+  return policy.clients.find((client) => client.id === id) ?? null;
+}
+
+export function findAsker(policy, asker) {
+  return asker.kind === "person" ? findPerson(policy, asker.id) : findClient(policy, asker.id);
+}
+
+export function findWallet(policy, id) {
+  return policy.wallets.find((wallet) => same(wallet.id, id)) ?? null;
+}
+
+export function findAsset(policy, id) {
+  return policy.assets.find((entry) => same(entry.id, id)) ?? null;
+}
+
+// Whoever counts as having asked has no seat: for an API client its responsible people.
+export function initiators(policy, asker) {
+  const found = findAsker(policy, asker);
+  if (found === null) return [];
+  return asker.kind === "person" ? [found.id] : found.responsible;
+}
+
+// What the whitelist says about a destination: {state: own | listed | cooling | expired | unlisted, label, entry}.
+export function destinationOf(policy, chain, address, now) {
+  const own = policy.wallets.find((wallet) => chainOf(wallet.id) === chain && same(addressOf(wallet.id), address));
+  const entry = policy.addresses.find((one) => one.chain === chain && same(one.address, address));
+  if (entry !== undefined) {
+    const state = now < entry.usable_from ? "cooling" : now >= entry.expires ? "expired" : "listed";
+    return { state, label: entry.label, entry };
+  }
+  return own === undefined
+    ? { state: "unlisted", label: null, entry: null }
+    : { state: "own", label: own.label, entry: null };
+}

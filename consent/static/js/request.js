@@ -1,0 +1,71 @@
+// Reads what was asked of this page: base64url JSON in the URL fragment, which never travels to any server.
+
+import { bytesOfBase64url, textOfUtf8 } from "./bytes.js";
+import { DECISIONS, SUBJECT_TYPES, cancel, ceremony, halt, mandate, resume } from "./documents.js";
+import { credentialId, slug } from "./names.js";
+import { policy } from "./policy_document.js";
+import { Refused } from "./refusal.js";
+import { DocumentError, choice, integer, items, struct, text } from "./schema.js";
+
+const LONGEST = 512 * 1024;
+const MOST_CLAIMS = 20;
+const DEFAULTS = Object.freeze({ credentials: [], return_origin: null, claimed: {} });
+const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony });
+
+const claimName = text({ most: 40 });
+const claimValue = text({ most: 500, least: 0 });
+const returnOrigin = text({ most: 255, pattern: "https?://[a-z0-9.-]+(?::[0-9]{1,5})?" });
+
+function claims(value, at) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new DocumentError(`${at}: object expected`);
+  }
+  const entries = Object.entries(value);
+  if (entries.length > MOST_CLAIMS) throw new DocumentError(`${at}: at most ${MOST_CLAIMS} claims`);
+  return entries.map(([name, claim]) => [claimName(name, at), claimValue(claim, `${at}.${name.slice(0, 40)}`)]);
+}
+
+function decode(encoded) {
+  try {
+    return JSON.parse(textOfUtf8(bytesOfBase64url(encoded)));
+  } catch {
+    throw new Refused("malformed", "The link is damaged: what follows the # is not a request.");
+  }
+}
+
+function readFields(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new DocumentError("request: object expected");
+  }
+  const complete = { ...DEFAULTS, ...value };
+  const type = choice(...SUBJECT_TYPES)(value.subject_type, "subject_type");
+  return struct({
+    v: integer({ least: 1, most: 1 }),
+    subject_type: choice(type),
+    // A name that JSON repeats, or a spelling that parsers read differently, cannot mislead: what is shown and
+    // what is digested is the one value read here, and a signer reads its own.
+    document: (document) => FORMS[type](document, type),
+    decision: choice(...DECISIONS, "review"),
+    actor: slug,
+    credentials: items(credentialId, { most: 16 }),
+    return_origin: (origin, at) => (origin === null ? null : returnOrigin(origin, at)),
+    claimed: claims,
+  })(complete, "request");
+}
+
+// Null for a page that was opened without a request.
+export function readRequest(fragment) {
+  const encoded = fragment.startsWith("#") ? fragment.slice(1) : fragment;
+  if (encoded === "") return null;
+  if (encoded.length > LONGEST) {
+    throw new Refused("malformed", "The link is too long to be a request (over 512 KiB).");
+  }
+  const value = decode(encoded);
+  try {
+    return readFields(value);
+  } catch (error) {
+    if (error instanceof DocumentError) throw new Refused("malformed", `The request cannot be read: ${error.message}.`);
+    if (error instanceof RangeError) throw new Refused("malformed", "The request is nested too deeply.");
+    throw error;
+  }
+}

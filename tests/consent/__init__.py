@@ -1,0 +1,1 @@
+"""The consent page in a real Chromium."""
