@@ -1,0 +1,1 @@
+"""The blockchain node manager: chains, nodes, assets, reads, fees, simulation."""

@@ -1,0 +1,84 @@
+"""Admin for chains, nodes and assets; every change is recorded in its own transaction (Django's admin opens one)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+
+from chains.models import Asset, Chain, Node
+from chains.services import asset_record_change, chain_record_change, node_record_change, node_restart
+
+if TYPE_CHECKING:
+    from django import forms
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+def _actor(request: HttpRequest) -> str:
+    return f"user:{request.user.get_username()}"
+
+
+class _NoDeleteAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # parametrised by its subclasses' registration
+    """What a transaction may refer to is disabled, not deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        del request, obj
+        return False
+
+
+@admin.register(Chain)
+class ChainAdmin(_NoDeleteAdmin):
+    """Chains."""
+
+    list_display = ("caip2", "name", "native_symbol", "confirmation_depth")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Chain | None = None) -> tuple[str, ...]:
+        """Keep the name that everything refers to."""
+        del request
+        return () if obj is None else ("caip2",)
+
+    def save_model(self, request: HttpRequest, obj: Chain, form: forms.ModelForm[Chain], change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save and record."""
+        super().save_model(request, obj, form, change)
+        chain_record_change(actor=_actor(request), chain=obj, change="changed" if change else "created")
+
+
+@admin.register(Node)
+class NodeAdmin(_NoDeleteAdmin):
+    """Nodes. The URL may hold a key, so lists show the label only."""
+
+    list_display = ("label", "chain", "priority", "enabled", "stopped_reason")
+    list_filter = ("chain", "enabled")
+    readonly_fields = ("stopped_reason",)
+    actions = ("restart",)
+
+    def save_model(self, request: HttpRequest, obj: Node, form: forms.ModelForm[Node], change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save and record."""
+        super().save_model(request, obj, form, change)
+        node_record_change(actor=_actor(request), node=obj, change="changed" if change else "created")
+
+    @admin.action(description="Use stopped nodes again", permissions=["change"])
+    def restart(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
+        """Start the selected nodes again."""
+        for node in queryset:
+            node_restart(actor=_actor(request), node_id=node.pk)
+
+
+@admin.register(Asset)
+class AssetAdmin(_NoDeleteAdmin):
+    """Assets."""
+
+    list_display = ("symbol", "caip19", "decimals", "name")
+    list_filter = ("chain",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Asset | None = None) -> tuple[str, ...]:
+        """Keep what amounts were entered under."""
+        del request
+        return () if obj is None else ("caip19", "chain", "decimals")
+
+    def save_model(self, request: HttpRequest, obj: Asset, form: forms.ModelForm[Asset], change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save and record."""
+        super().save_model(request, obj, form, change)
+        asset_record_change(actor=_actor(request), asset=obj, change="changed" if change else "created")

@@ -1,0 +1,91 @@
+"""Chains, the nodes that serve them, and the assets that move on them."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
+from django.db import models
+
+from core.names import CHAIN, chain_number
+
+CHAIN_VALIDATOR = RegexValidator(rf"\A(?:{CHAIN.pattern})\Z", "A CAIP-2 name such as eip155:1 is expected.")
+ASSET_VALIDATOR = RegexValidator(
+    r"\Aeip155:[1-9][0-9]{0,15}/(?:slip44:60|erc20:0x[0-9a-fA-F]{40})\Z",
+    "A CAIP-19 name such as eip155:1/slip44:60 or eip155:1/erc20:0x… is expected.",
+)
+NODE_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
+
+
+class Chain(models.Model):
+    """An EVM chain."""
+
+    caip2 = models.CharField("CAIP-2 name", max_length=24, primary_key=True, validators=[CHAIN_VALIDATOR])
+    name = models.CharField(max_length=80)
+    native_symbol = models.CharField(max_length=16)
+    confirmation_depth = models.PositiveIntegerField(
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text="Blocks, the transaction's own included, after which a receipt is final.",
+    )
+
+    class Meta:
+        """A depth of 0 would call what is in no block final."""
+
+        constraints = (
+            models.CheckConstraint(condition=models.Q(confirmation_depth__gte=1), name="chain_depth_at_least_1"),
+        )
+
+    def __str__(self) -> str:
+        """Name the chain."""
+        return f"{self.name} ({self.caip2})"
+
+    @property
+    def chain_id(self) -> int:
+        """The EIP-155 chain id."""
+        return chain_number(self.caip2)
+
+
+class Node(models.Model):
+    """A JSON-RPC endpoint. Its URL may hold a key: never shown in messages, logs or audit entries."""
+
+    chain = models.ForeignKey(Chain, on_delete=models.PROTECT, related_name="nodes")
+    label = models.SlugField(max_length=64, unique=True)
+    url = models.CharField(max_length=400)
+    priority = models.PositiveSmallIntegerField(default=10, help_text="Lower is asked first.")
+    enabled = models.BooleanField(default=True)
+    stopped_reason = models.CharField(
+        max_length=280, blank=True, editable=False, help_text="Set when the node proved unusable; a person clears it."
+    )
+
+    class Meta:
+        """One order, whoever asks."""
+
+        ordering = ("chain", "priority", "pk")
+
+    def __str__(self) -> str:
+        """Name the node, not its URL."""
+        return self.label
+
+
+class Asset(models.Model):
+    """An asset that people may name; amounts have `decimals` places."""
+
+    caip19 = models.CharField("CAIP-19 name", max_length=90, primary_key=True, validators=[ASSET_VALIDATOR])
+    chain = models.ForeignKey(Chain, on_delete=models.PROTECT, related_name="assets")
+    symbol = models.CharField(max_length=16)
+    name = models.CharField(max_length=80)
+    decimals = models.PositiveSmallIntegerField(validators=[MaxValueValidator(77)])
+
+    class Meta:
+        """Sorted for people."""
+
+        ordering = ("chain", "symbol", "pk")
+
+    def __str__(self) -> str:
+        """Name the asset."""
+        return f"{self.symbol} ({self.caip19})"
+
+    @property
+    def contract(self) -> str | None:
+        """The token contract's address; None for the native coin."""
+        _, _, reference = self.caip19.partition("/erc20:")
+        return reference or None

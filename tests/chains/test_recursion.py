@@ -1,0 +1,28 @@
+"""What a library does to the whole process is undone: nested input must raise, not overflow the stack."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from demo.layout import ROOT
+
+_PROBE = """
+import sys
+before = sys.getrecursionlimit()
+import chains.nodes.client
+print(before == sys.getrecursionlimit())
+import json
+try:
+    json.loads("[" * 100_000)
+except RecursionError:
+    print("raised")
+"""
+
+
+def test_importing_the_node_client_leaves_the_recursion_limit_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "raised"]
