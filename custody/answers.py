@@ -1,0 +1,134 @@
+"""Frames to a signer and how its answers are read. Courier and signer are input like any other: all is checked.
+
+The shapes are `signer.wire`'s, version 1; custody does not import the signer, so a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from core.documents.bundle import Signature
+from core.errors import CoreError, EncodingError, Refusal
+from core.evm import Type2, address_of, decode_signed, recover
+from core.keccak import keccak256
+from core.names import DIGEST
+from core.schema import read_struct
+from custody.errors import SignerAnswerError, SignerWaitsError
+from custody.lanes import LaneStatus
+
+if TYPE_CHECKING:
+    from core.documents.bundle import Attempt, Bundle
+    from core.documents.mandate import Intent
+
+STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID})
+"""Refusals that say nothing about the case: it waits until the halt is lifted or the clock is right."""
+LANE_MISMATCH = frozenset({Refusal.NONCE, Refusal.INTENT_USED})
+"""Refusals that say our nonces are not the signer's: a restored database, for instance. A person has to look."""
+VERSION = 1
+VERSION = 1
+"""Of the frames that signers read."""
+_MESSAGE_MOST = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The signer looked at the case and says no."""
+
+    code: Refusal
+    message: str
+
+
+def sign_frame(bundle: Bundle) -> dict[str, object]:
+    """Ask for a signature."""
+    return {"v": VERSION, "op": "sign", "bundle": bundle.to_json()}
+
+
+def status_frame() -> dict[str, object]:
+    """Ask for the lanes."""
+    return {"v": VERSION, "op": "status"}
+
+
+def _read(answer: dict[str, object]) -> dict[str, object] | Refused:
+    """Read an answer's outer shape: a result, or a refusal of the case.
+
+    Raises:
+        SignerWaitsError: If it is not about the case: HSM trouble, overload, a halt.
+        SignerAnswerError: If it is malformed.
+    """
+    result, error = answer.get("result"), answer.get("error")
+    if answer.get("v") != VERSION:
+        raise SignerAnswerError("answer", f"not version {VERSION} of the protocol")
+    if answer.get("ok") is True and isinstance(result, dict):
+        return result
+    if answer.get("ok") is not False or not isinstance(error, dict):
+        raise SignerAnswerError("answer", "neither an answer nor an error")
+    code, message = error.get("code"), error.get("message")
+    if not isinstance(code, str) or not isinstance(message, str):
+        raise SignerAnswerError("answer", "an error without code and message")
+    message = "".join(c if c.isprintable() else " " for c in message)[:_MESSAGE_MOST]
+    if code not in set(Refusal):
+        raise SignerWaitsError(code[:64], message)
+    refusal = Refusal(code)
+    if refusal in STILL_POSSIBLE:
+        raise SignerWaitsError(refusal.value, message)
+    return Refused(code=refusal, message=message)
+
+
+def read_signature(answer: dict[str, object], *, intent: Intent, attempt: Attempt) -> Signature | Refused:
+    """Read the answer to `sign_frame`, and check that the bytes are this intent at this nonce, by this wallet.
+
+    Raises:
+        SignerWaitsError: If there is no decision.
+        SignerAnswerError: If the bytes are anything else than what was asked for.
+    """
+    result = _read(answer)
+    if isinstance(result, Refused):
+        return result
+    expected = Type2(
+        chain_id=intent.chain_id,
+        nonce=attempt.nonce,
+        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+        max_fee_per_gas=attempt.max_fee_per_gas,
+        gas=intent.gas,
+        to=intent.to,
+        value=intent.value,
+        data=intent.data,
+    )
+    try:
+        signature = read_struct(Signature, result, "signature")
+        transaction, seal = decode_signed(signature.raw)
+        signed_by = address_of(recover(transaction.signing_hash, seal))
+    except (CoreError, EncodingError) as error:
+        raise SignerAnswerError("answer", f"unreadable signature: {error}") from error
+    if transaction != expected:
+        raise SignerAnswerError("answer", "the signed bytes are another transaction")
+    if signed_by != intent.sender:
+        raise SignerAnswerError("answer", "signed by another key")
+    if keccak256(signature.raw) != signature.transaction_hash:
+        raise SignerAnswerError("answer", "the hash is not that of the bytes")
+    return signature
+
+
+def read_status(answer: dict[str, object], *, wallet: str) -> LaneStatus:
+    """Read a wallet's lane from the answer to `status_frame`; a wallet that was never used has nothing yet.
+
+    Raises:
+        SignerWaitsError: If there is no usable answer.
+    """
+    result = _read(answer)
+    if isinstance(result, Refused):
+        raise SignerAnswerError("answer", "the signer refuses to tell its lanes")
+    lanes = result.get("lanes")
+    if not isinstance(lanes, dict):
+        raise SignerAnswerError("answer", "a status without lanes")
+    lane = lanes.get(wallet, {"next": 0, "held": {}})
+    held = lane.get("held") if isinstance(lane, dict) else None
+    next_nonce = lane.get("next") if isinstance(lane, dict) else None
+    if not isinstance(held, dict) or isinstance(next_nonce, bool) or not isinstance(next_nonce, int):
+        raise SignerAnswerError("answer", "a lane without next and held")
+    try:
+        read = {int(nonce): DIGEST.read(digest, "held") for nonce, digest in held.items()}
+    except (ValueError, CoreError) as error:
+        raise SignerAnswerError("answer", f"a lane that cannot be read: {error}") from error
+    return LaneStatus(next_nonce=next_nonce, held=read)

@@ -1,0 +1,37 @@
+"""Errors of the custody app."""
+
+from __future__ import annotations
+
+
+class CustodyError(Exception):
+    """Base of every error of this app."""
+
+
+class JobInputError(CustodyError):
+    """What was handed over does not belong together, or names a wallet that custody does not hold."""
+
+
+class JobMissingError(CustodyError):
+    """There is no job for this intent, or it is not far enough."""
+
+
+class LeaseLostError(CustodyError):
+    """Another worker has taken the job over: what this one was about to write is not written."""
+
+
+class LaneError(CustodyError):
+    """The nonce lane does not fit what the chain or the signer says; a person has to look."""
+
+
+class SignerWaitsError(CustodyError):
+    """The signer gave no decision: unreachable, its HSM in trouble, halted. The case waits and is asked again."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep a code for machines beside the sentence for people."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class SignerAnswerError(SignerWaitsError):
+    """The answer is not what a signer may answer. Nothing of it is used."""

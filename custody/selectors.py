@@ -1,0 +1,121 @@
+"""Reading wallets, jobs and what became of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from core.custody_lifecycle import JOB_FINAL, JOB_LIVE, JobState
+from core.documents.bundle import Bundle, CaseFile
+from custody.errors import JobMissingError
+from custody.models import Confirmation, ConfirmationStatus, Job, NonceAssignment, Transmission, Wallet
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from django.db.models import QuerySet
+
+    from core.documents.policy import SignedPolicy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JobProgress:
+    """What people are shown of a job. `live`: signed bytes exist, so it may be mined at any time."""
+
+    intent_digest: str
+    state: JobState
+    live: bool
+    code: str
+    message: str
+    nonce: int | None
+    transaction_hash: str | None
+    block_number: int | None
+    depth: int
+    depth_needed: int
+    signed_at: dt.datetime | None
+
+
+def wallet_list(*, chain: str | None = None) -> QuerySet[Wallet]:
+    """Return the wallets, of one chain or of all."""
+    wallets = Wallet.objects.select_related("chain")
+    return wallets if chain is None else wallets.filter(chain_id=chain)
+
+
+def wallet_find(*, caip10: str) -> Wallet | None:
+    """Return a wallet, or None."""
+    return Wallet.objects.select_related("chain").filter(pk=caip10).first()
+
+
+def job_find(*, intent_digest: str) -> Job | None:
+    """Return the job of an intent, or None."""
+    return Job.objects.select_related("wallet__chain").filter(intent_digest=intent_digest).first()
+
+
+def job_list_open() -> QuerySet[Job]:
+    """Return the jobs that are not over, oldest first."""
+    final = [state.value for state in JOB_FINAL]
+    return Job.objects.select_related("wallet__chain").exclude(state__in=final).order_by("pk")
+
+
+def assignment_held(*, job: Job) -> NonceAssignment | None:
+    """Return the nonce that a job holds, or None."""
+    return NonceAssignment.objects.filter(job=job, released_at__isnull=True).first()
+
+
+def transmission_list(*, job: Job) -> list[Transmission]:
+    """Return all signed bytes of a job, oldest first: any of them may be the one mined."""
+    return list(Transmission.objects.filter(job=job))
+
+
+def sighting_of(*, job: Job) -> Confirmation | None:
+    """Return the sighting in a block that counts, or None."""
+    sightings = Confirmation.objects.filter(transmission__job=job).exclude(status=ConfirmationStatus.REORGED)
+    return sightings.select_related("transmission").order_by("-pk").first()
+
+
+def job_progress(*, intent_digest: str) -> JobProgress | None:
+    """Return what people are shown of an intent's job, or None where there is none."""
+    job = job_find(intent_digest=intent_digest)
+    if job is None:
+        return None
+    held = assignment_held(job=job)
+    sent = transmission_list(job=job)
+    sighting = sighting_of(job=job)
+    mined = sighting.transmission if sighting is not None else (sent[-1] if sent else None)
+    state = JobState(job.state)
+    return JobProgress(
+        intent_digest=intent_digest,
+        state=state,
+        live=state in JOB_LIVE,
+        code=job.error_code,
+        message=job.error,
+        nonce=held.nonce if held is not None else None,
+        transaction_hash=f"0x{mined.transaction_hash}" if mined is not None else None,
+        block_number=sighting.block_number if sighting is not None else None,
+        depth=sighting.depth if sighting is not None else 0,
+        depth_needed=job.wallet.chain.confirmation_depth,
+        signed_at=job.signed_at,
+    )
+
+
+def case_file_get(*, intent_digest: str, policies: tuple[SignedPolicy, ...]) -> CaseFile:
+    """Return the signed case for keeping: `countersign-verify` re-verifies it offline.
+
+    Args:
+        intent_digest: Which case.
+        policies: The chain from the genesis to the policy that the bundle names.
+
+    Raises:
+        JobMissingError: If nothing is signed under this intent.
+    """
+    job = job_find(intent_digest=intent_digest)
+    sent = transmission_list(job=job) if job is not None else []
+    if job is None or job.signed_at is None or not sent:
+        raise JobMissingError(f"no signed case for intent {intent_digest}")
+    return CaseFile(
+        kind="countersign.case.v1",
+        policies=policies,
+        bundle=Bundle.from_bytes(job.bundle.encode()),
+        signed_at=int(job.signed_at.timestamp()),
+        raw=bytes(sent[0].raw),
+    )

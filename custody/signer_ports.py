@@ -1,0 +1,83 @@
+"""The two ways to a signer: the courier called directly (embedded), or the courier's own queue (full).
+
+Custody does not import the courier: the settings name it, as they name its sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from celery import current_app
+from celery.exceptions import CeleryError
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import allow_join_result
+from django.conf import settings
+from django.utils.module_loading import import_string
+from kombu.exceptions import OperationalError
+
+from custody.errors import SignerAnswerError, SignerWaitsError
+from custody.ports import signer_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TIMEOUT_SECONDS = 10.0
+DEFAULT_EXCHANGE = "courier.client.exchange"
+COURIER_TASK = "courier.exchange"
+
+
+def _timeout_seconds() -> float:
+    return float(getattr(settings, "COUNTERSIGN_SIGNER_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
+
+
+class SocketSignerPort:
+    """Embedded: the courier's function, in this worker's own thread."""
+
+    def request(self, signer_id: str, frame: dict[str, object]) -> dict[str, object]:
+        """Ask over the signer's unix socket.
+
+        Raises:
+            SignerWaitsError: If there is no answer.
+        """
+        path: str = getattr(settings, "COUNTERSIGN_COURIER_EXCHANGE", DEFAULT_EXCHANGE)
+        exchange = cast("Callable[[str, dict[str, object], float], dict[str, object]]", import_string(path))
+        try:
+            return exchange(signer_socket(signer_id), frame, _timeout_seconds())
+        except SignerWaitsError:
+            raise
+        except Exception as error:  # the courier is no part of us: whatever it raises, the case waits
+            code = str(getattr(error, "code", "courier"))
+            raise SignerWaitsError(code, f"signer {signer_id}: {error}") from error
+
+
+class QueueSignerPort:
+    """Full: a task on the queue of the signer's courier, which runs without Django and without our database."""
+
+    def request(self, signer_id: str, frame: dict[str, object]) -> dict[str, object]:
+        """Ask over the courier's queue, and wait for its answer.
+
+        Raises:
+            SignerWaitsError: If there is no answer in time. The message expires with the wait.
+        """
+        timeout_seconds = _timeout_seconds()
+        try:
+            pending = current_app.send_task(
+                COURIER_TASK,
+                args=[signer_id, frame],
+                queue=f"courier.{signer_id}",
+                expires=timeout_seconds,
+                retry=False,
+            )
+            # Courier workers are others than ours, so waiting for them cannot wait for ourselves.
+            with allow_join_result():
+                answer: object = pending.get(timeout=timeout_seconds)
+                pending.forget()
+        except CeleryTimeoutError as error:
+            raise SignerWaitsError("unreachable", f"signer {signer_id}: no answer in time") from error
+        except (CeleryError, OperationalError, OSError) as error:
+            raise SignerWaitsError("courier", f"signer {signer_id}: {type(error).__name__}") from error
+        except Exception as error:  # what the courier's task raised comes back as whatever it was
+            raise SignerWaitsError("courier", f"signer {signer_id}: {type(error).__name__}: {error}") from error
+        if not isinstance(answer, dict):
+            raise SignerAnswerError("answer", f"signer {signer_id}: not an object")
+        return answer

@@ -1,0 +1,171 @@
+"""The whole line under test: a real node, a behaving signer, an institution, and custody's own rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from chains.services import chain_create, node_create
+from core.documents.consent import Decision
+from core.documents.roster import WalletKind
+from custody.models import Job
+from custody.services import job_create, wallet_create
+from custody.sweep import sweep_once
+from demo.services.anvil import anvil
+from tests.factories.world import CHAIN, ETHER, World
+from tests.fakes.proxy import LyingNode
+from tests.fakes.signer import FakeSigner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.documents.mandate import Intent
+    from demo.services.anvil import Node
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTOR = "system:test"
+
+
+@dataclasses.dataclass
+class Line:
+    """Everything from a handed-over case to the chain."""
+
+    world: World
+    node: Node
+    signer: FakeSigner
+    proxy: LyingNode
+
+    def intent(self, **changes: Any) -> Intent:  # noqa: ANN401 - fields of Intent
+        """Make an intent of 1 ether, unless told otherwise."""
+        return self.world.intent(**({"value": ETHER} | changes))
+
+    def hand_over(self, intent: Intent | None = None, approvers: tuple[str, ...] = ("rita", "ravi")) -> Job:
+        """Hand a fully consented case to custody, as oms does."""
+        mandate = self.world.mandate(intent or self.intent())
+        consents = (
+            self.world.consent(mandate.digest, mandate.asker.id, Decision.ASK),
+            *(self.world.consent(mandate.digest, name) for name in approvers),
+        )
+        with transaction.atomic():
+            return job_create(
+                actor=ACTOR,
+                mandate=mandate,
+                intent=mandate.order.intent,  # type: ignore[union-attr]  # World makes single orders
+                consents=consents,
+                now=timezone.now(),
+            )
+
+    def sweep_until(self, job: Job, *states: str, seconds: float = 10) -> Job:
+        """Sweep in this process until the job is in one of the states."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            sweep_once(now=timezone.now(), most=1)
+            job.refresh_from_db()
+            if job.state in states:
+                return job
+            time.sleep(0.02)
+        raise AssertionError(f"{job.state} ({job.error_code}: {job.error}), not {states}")
+
+    def sweep_until_trouble(self, job: Job, code: str, seconds: float = 10) -> Job:
+        """Sweep in this process until the job says that this kind of trouble holds it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            sweep_once(now=timezone.now(), most=1)
+            job.refresh_from_db()
+            if job.error_code == code:
+                return job
+            time.sleep(0.02)
+        raise AssertionError(f"{job.state} ({job.error_code}: {job.error}), no {code}")
+
+    def wait_until(self, jobs: list[Job], state: str, seconds: float = 30) -> None:
+        """Let time and blocks pass while worker processes work, until all jobs are in the state."""
+        deadline = time.monotonic() + seconds
+        states: list[tuple[str, str]] = []
+        while time.monotonic() < deadline:
+            self.mine()
+            states = [Job.objects.values_list("state", "error").get(pk=job.pk) for job in jobs]
+            if all(found == state for found, _ in states):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{states}, not {state}")
+
+    def automine(self, *, on: bool) -> None:
+        """Let the node mine each transaction at once, or only when told."""
+        self.node.call("evm_setAutomine", on)
+
+    def mine(self, blocks: int = 1) -> None:
+        """Let blocks pass."""
+        self.node.call("anvil_mine", hex(blocks))
+
+    def mined_count(self) -> int:
+        """Return how many transactions of the wallet are mined."""
+        address = self.world.wallet.rpartition(":")[2]
+        return int(self.node.call("eth_getTransactionCount", address, "latest"), 16)
+
+    def balance(self, address: str) -> int:
+        """Return a balance in wei."""
+        return int(self.node.call("eth_getBalance", address, "latest"), 16)
+
+    @contextmanager
+    def worker(self, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker process; with a failpoint it kills itself there."""
+        given = {
+            "database": str(connection.settings_dict["NAME"]),
+            "sockets": {self.world.signer: self.signer.path},
+        }
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.fakes.worker_settings",
+            "COUNTERSIGN_TEST_WORKER": json.dumps(given),
+            "COUNTERSIGN_FAILPOINT": failpoint,
+        }
+        command = [sys.executable, "manage.py", "worker", "--interval", "0.05"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            _, errors = process.communicate(timeout=20)
+            if b"Traceback" in errors:
+                sys.stderr.write(errors.decode(errors="replace"))
+
+
+@pytest.fixture
+def line(transactional_db: None, settings: Any) -> Iterator[Line]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
+    """A line whose node mines at once, with depth 3 and a proxy as the only configured node."""
+    world = World(now=int(time.time()))
+    with ExitStack() as stack:
+        node = stack.enter_context(anvil())
+        signer = stack.enter_context(FakeSigner(world))
+        proxy = stack.enter_context(LyingNode(node.url))
+        settings.COUNTERSIGN_SIGNER_SOCKETS = {world.signer: signer.path}
+        settings.COUNTERSIGN_SIGNER_TIMEOUT_SECONDS = 2.0
+        settings.COUNTERSIGN_POLL_SECONDS = 0.01
+        settings.COUNTERSIGN_RESEND_SECONDS = 0.2
+        settings.COUNTERSIGN_NODE_TIMEOUT_SECONDS = 0.5
+        node.call("anvil_setBalance", world.wallet.rpartition(":")[2], hex(1000 * ETHER))
+        chain_create(actor=ACTOR, caip2=CHAIN, name="Dev chain", native_symbol="ETH", confirmation_depth=3)
+        node_create(actor=ACTOR, chain=CHAIN, label="anvil", url=proxy.url)
+        wallet_create(
+            actor=ACTOR,
+            caip10=world.wallet,
+            label="Treasury Hot",
+            kind=WalletKind.HSM,
+            public_key=world.wallet_public_key,
+            signer=world.signer,
+        )
+        yield Line(world=world, node=node, signer=signer, proxy=proxy)

@@ -1,0 +1,121 @@
+"""The same line with Redis, a Celery worker, beat and a courier of its own; killed, emptied and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+from redis import Redis
+
+from core.custody_lifecycle import JobState
+from custody.models import NonceAssignment, Transmission
+from demo.services.redis import redis
+from tests.custody.conftest import ROOT
+from tests.environment import WHICH
+from tests.factories.world import ETHER, LISTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from demo.services.redis import Broker
+    from tests.custody.conftest import Line
+
+pytestmark = [
+    pytest.mark.anvil,
+    pytest.mark.skipif(os.environ.get(WHICH) != "postgres", reason="Celery's mode runs on PostgreSQL"),
+]
+CELERY = (sys.executable, "-m", "celery", "--app", "config.celery")
+
+
+@contextmanager
+def _process(
+    line: Line, broker: Broker, log: Path, *command: str, failpoint: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    given = {"database": str(connection.settings_dict["NAME"]), "sockets": {}}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.fakes.worker_settings",
+        "COUNTERSIGN_MODE": "full",
+        "COUNTERSIGN_SECRET_KEY_FILE": str(log.parent / "secret"),
+        "COUNTERSIGN_BROKER_URL": broker.url,
+        "COUNTERSIGN_SIGNER_SOCKETS": f"{line.world.signer}={line.signer.path}",
+        "COUNTERSIGN_TEST_WORKER": json.dumps(given),
+        "COUNTERSIGN_FAILPOINT": failpoint,
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _worker(line: Line, broker: Broker, folder: Path, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of one process, so that a failpoint kills all of it."""
+    options = ("worker", "--pool", "solo", "--without-gossip", "--without-mingle")
+    with _process(line, broker, folder / "worker.log", *CELERY, *options, failpoint=failpoint) as process:
+        yield process
+
+
+@contextmanager
+def _rest(line: Line, broker: Broker, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run beat and the courier; the courier's process is returned."""
+    beat = (*CELERY, "beat", "--schedule", str(folder / "beat"), "--pidfile", "")
+    courier = (sys.executable, "-m", "courier", "--signer", line.world.signer)
+    with ExitStack() as stack:
+        stack.enter_context(_process(line, broker, folder / "beat.log", *beat))
+        yield stack.enter_context(_process(line, broker, folder / "courier.log", *courier))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where logs go, with the secret that the settings want."""
+    (tmp_path / "secret").write_text("x" * 64, encoding="ascii")
+    return tmp_path
+
+
+def _mined_once_each(line: Line, jobs: int, before: int) -> None:
+    assert sorted(NonceAssignment.objects.values_list("nonce", flat=True)) == list(range(jobs))
+    assert Transmission.objects.count() == line.mined_count() == jobs
+    assert line.balance(LISTED) - before == jobs * ETHER
+
+
+@pytest.mark.parametrize(
+    "point", ["custody.sign.after_answer", "custody.store.after_commit", "custody.send.after_send"]
+)
+def test_a_killed_worker_loses_nothing(line: Line, folder: Path, point: str) -> None:
+    before = line.balance(LISTED)
+    with redis() as broker, _rest(line, broker, folder):
+        jobs = [line.hand_over(), line.hand_over()]
+        with _worker(line, broker, folder, failpoint=point) as process:
+            assert process.wait(60) == -signal.SIGKILL
+        with _worker(line, broker, folder):
+            line.wait_until(jobs, JobState.CONFIRMED, seconds=60)
+    _mined_once_each(line, len(jobs), before)
+
+
+def test_a_broker_that_forgets_and_a_courier_that_dies_lose_nothing(line: Line, folder: Path) -> None:
+    before = line.balance(LISTED)
+    jobs = [line.hand_over() for _ in range(6)]
+    with redis() as broker:
+        with _rest(line, broker, folder) as courier, _worker(line, broker, folder):
+            line.wait_until(jobs[:1], JobState.CONFIRMED, seconds=60)
+            courier.kill()
+            client = Redis(unix_socket_path=str(broker.socket))
+            client.flushall()
+            client.close()
+            time.sleep(1)
+        with _rest(line, broker, folder), _worker(line, broker, folder):
+            line.wait_until(jobs, JobState.CONFIRMED, seconds=90)
+    _mined_once_each(line, len(jobs), before)
