@@ -1,0 +1,1 @@
+"""The policy engine for admins: versions, drafts, decisions, limits."""

@@ -1,0 +1,44 @@
+"""Errors of the policies app."""
+
+from __future__ import annotations
+
+
+class PolicyAppError(Exception):
+    """Base of the policies app's errors."""
+
+
+class NoPolicyError(PolicyAppError):
+    """No policy is in force, or the one in force has expired: nothing can be decided."""
+
+
+class StoredPolicyError(PolicyAppError):
+    """What is stored of a policy contradicts itself: somebody changed the database."""
+
+
+class MandateRefusedError(PolicyAppError):
+    """The mandate cannot be decided. `code` is one of `core.errors.Refusal`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class DecisionConflictError(PolicyAppError):
+    """The same intent was decided before, under another mandate or another policy."""
+
+
+class CounterConflictError(PolicyAppError):
+    """A counter changed although it was locked, or would exceed its cap: nothing was reserved."""
+
+
+class DescriptionError(PolicyAppError):
+    """A policy's description cannot be compiled; `problems` names every row that has to be mended."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class VersionRefusedError(PolicyAppError):
+    """A signed policy cannot be stored; the message says why."""

@@ -1,0 +1,189 @@
+"""Policy versions and drafts, decisions, and what they hold against limits.
+
+The text of a version is the canonical text that people signed; nothing here is ever a second source of it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from chains.amounts import AmountField
+from core.documents.policy import Measure
+
+_DIGEST = 64
+_RULE_ID = 64
+
+
+class VersionStatus(StrEnum):
+    """A version's life: proposed, then active, then retired by its successor."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class PolicyVersion(models.Model):
+    """One version of the policy. A trigger refuses every change of what people signed."""
+
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=_DIGEST, unique=True)
+    document = models.TextField(help_text="Canonical JSON: exactly the bytes that the digest names.")
+    consents = models.TextField(help_text="The signed consents, canonical JSON.")
+    status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in VersionStatus])
+    previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="successors")
+    stored_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "policies_version"
+        ordering = ("-number", "-pk")
+        verbose_name = "policy version"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in VersionStatus]), name="version_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(number=1, previous__isnull=True) | Q(number__gt=1, previous__isnull=False),
+                name="version_only_first_has_no_previous",
+            ),
+            models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="version_one_active"),
+            models.UniqueConstraint(
+                fields=["number"], condition=~Q(status="proposed"), name="version_one_in_force_per_number"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"policy {self.number} ({self.status})"
+
+
+class PolicyDraft(models.Model):
+    """A policy in the making. It binds nobody until it is proposed and signed."""
+
+    title = models.CharField(max_length=120)
+    body = models.TextField(help_text="The policy document, JSON.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "policies_draft"
+        ordering = ("-updated_at",)
+        verbose_name = "policy draft"
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Outcome(StrEnum):
+    """What a decision came to. Allowed still means: under the quorum that it names."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+
+
+class Decision(models.Model):
+    """What was decided about one intent, with all that it was decided from. Never changed."""
+
+    intent_digest = models.CharField(max_length=_DIGEST, unique=True)
+    mandate_digest = models.CharField(max_length=_DIGEST)
+    policy_digest = models.CharField(max_length=_DIGEST)
+    asker = models.CharField(max_length=64)
+    decided_at = models.DateTimeField()
+    facts = models.TextField(help_text="Fact snapshot, canonical JSON.")
+    draw = models.TextField(help_text="What the transaction draws in limits, canonical JSON.")
+    results = models.TextField(help_text="Every rule's result in order, canonical JSON.")
+    outcome = models.CharField(max_length=16, choices=[(o.value, o.value) for o in Outcome])
+    grant = models.CharField(max_length=_RULE_ID, blank=True)
+    required = models.TextField(help_text="The quorum that has to consent, canonical JSON.")
+    asked = models.TextField(help_text="Every quorum that is joined in it, canonical JSON: each is filled by itself.")
+    reasons = models.TextField(help_text="Why not, canonical JSON; empty when allowed.")
+
+    class Meta:
+        db_table = "policies_decision"
+        ordering = ("-pk",)
+        indexes = (models.Index(fields=["policy_digest"], name="policies_decision_policy"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome__in=[o.value for o in Outcome]), name="decision_outcome_known"
+            ),
+            # Fail closed in the table too: what is allowed names the grant that allows it and no reason against it.
+            models.CheckConstraint(
+                condition=Q(outcome="denied") | (~Q(grant="") & Q(reasons="[]")), name="decision_allowed_by_grant"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.intent_digest[:16]}"
+
+
+class LimitCounter(models.Model):
+    """The row that is locked to count against a limit in one scope.
+
+    The truth is the sum of reservations. `drawn` is what the window held when the last of them was added and `most`
+    the hard cap then (null: exceeding it asks for more people), so that the database itself refuses to go over.
+    """
+
+    limit_id = models.CharField(max_length=_RULE_ID)
+    scope_key = models.TextField(help_text="What is counted separately, canonical JSON.")
+    measure = models.CharField(max_length=16, choices=[(m.value, m.value) for m in Measure])
+    asset = models.CharField(max_length=100, blank=True)
+    drawn = AmountField(default=0)
+    most = AmountField(null=True)
+    revision = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "policies_limit_counter"
+        ordering = ("limit_id", "scope_key", "measure", "asset")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["limit_id", "scope_key", "measure", "asset"], name="counter_one_per_scope"
+            ),
+            models.CheckConstraint(
+                condition=Q(most__isnull=True) | Q(drawn__lte=F("most")), name="counter_within_its_cap"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.limit_id} {self.scope_key}"
+
+
+class ReservationState(StrEnum):
+    """Held at the decision; then spent by a signature, or released, once."""
+
+    HELD = "held"
+    SPENT = "spent"
+    RELEASED = "released"
+
+
+class Reservation(models.Model):
+    """What one allowed decision holds in one counter. Units are the limit's; unknown counts as 2^256 - 1."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="reservations")
+    counter = models.ForeignKey(LimitCounter, on_delete=models.PROTECT, related_name="reservations")
+    amount = AmountField()
+    time = models.BigIntegerField(help_text="Unix seconds: where it stands in the limit's window.")
+    state = models.CharField(
+        max_length=16,
+        choices=[(s.value, s.value) for s in ReservationState],
+        default=ReservationState.HELD.value,
+    )
+
+    class Meta:
+        db_table = "policies_reservation"
+        ordering = ("pk",)
+        indexes = (models.Index(fields=["counter", "time"], name="policies_reservation_window"),)
+        constraints = (
+            # A counter is a limit and a key, so this is: once for each decision, limit and key.
+            models.UniqueConstraint(fields=["decision", "counter"], name="reservation_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in ReservationState]), name="reservation_state_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.amount}"

@@ -1,0 +1,179 @@
+"""Reading policies, decisions, and what limits already hold."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from django.db import connection
+from django.db.models import Q, Sum
+
+from core.canonical import parse
+from core.documents.consent import SIGNED_CONSENTS
+from core.documents.policy import Policy, SignedPolicy
+from policies.errors import StoredPolicyError
+from policies.explanation import (
+    ExplainRow,
+    explain_rows,
+    quorum_read,
+    quorums_read,
+    reasons_read,
+    results_read,
+    view_of,
+)
+from policies.models import (
+    Decision,
+    Outcome,
+    PolicyDraft,
+    PolicyVersion,
+    Reservation,
+    ReservationState,
+    VersionStatus,
+)
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from core.documents.policy import Quorum
+    from policies.explanation import DecisionView
+
+
+@lru_cache(maxsize=16)
+def _policy(digest: str, document: str) -> Policy:
+    policy = Policy.from_bytes(document.encode())
+    if policy.digest != digest or policy.to_bytes() != document.encode():
+        msg = f"the stored policy {digest[:16]}… is not what that digest names"
+        raise StoredPolicyError(msg)
+    return policy
+
+
+def version_policy(*, version: PolicyVersion) -> Policy:
+    """Return a version's document.
+
+    Raises:
+        StoredPolicyError: The stored text is not what its digest names.
+    """
+    return _policy(version.digest, version.document)
+
+
+def version_signed(*, version: PolicyVersion) -> SignedPolicy:
+    """Return a version's document with the consents of its quorum."""
+    consents = SIGNED_CONSENTS.read(parse(version.consents.encode()), "consents")
+    return SignedPolicy(policy=version_policy(version=version), consents=consents)
+
+
+def version_active() -> PolicyVersion | None:
+    """Return the version in force, or None."""
+    return PolicyVersion.objects.filter(status=VersionStatus.ACTIVE.value).first()
+
+
+def policy_active() -> Policy | None:
+    """Return the policy in force, or None before the genesis. Whether it has expired is the caller's to ask."""
+    version = version_active()
+    return None if version is None else version_policy(version=version)
+
+
+def policy_active_signed() -> SignedPolicy | None:
+    """Return the policy in force with its consents, or None."""
+    version = version_active()
+    return None if version is None else version_signed(version=version)
+
+
+def policy_find(*, digest: str) -> Policy | None:
+    """Return a policy by its digest, or None."""
+    version = PolicyVersion.objects.filter(digest=digest).first()
+    return None if version is None else version_policy(version=version)
+
+
+def policy_chain() -> tuple[SignedPolicy, ...]:
+    """Return every policy that was ever in force, from the genesis to the active one; empty before the genesis.
+
+    Raises:
+        StoredPolicyError: The stored versions do not follow each other.
+    """
+    kept = PolicyVersion.objects.exclude(status=VersionStatus.PROPOSED.value).order_by("number")
+    chain = tuple(version_signed(version=version) for version in kept)
+    before: str | None = None
+    for number, signed in enumerate(chain, start=1):
+        if signed.policy.previous != before or signed.policy.number != number:
+            msg = f"policy {signed.policy.number} does not follow the one before it"
+            raise StoredPolicyError(msg)
+        before = signed.policy.digest
+    return chain
+
+
+def draft_list() -> QuerySet[PolicyDraft]:
+    """Return all drafts, the newest first."""
+    return PolicyDraft.objects.select_related("author")
+
+
+def decision_find(*, intent_digest: str) -> Decision | None:
+    """Return the decision about an intent, or None."""
+    return Decision.objects.filter(intent_digest=intent_digest).first()
+
+
+def decision_required(*, decision: Decision) -> Quorum:
+    """Return the quorum that has to consent."""
+    return quorum_read(text=decision.required)
+
+
+def decision_asked(*, decision: Decision) -> tuple[Quorum, ...]:
+    """Return every quorum that has to be filled by itself; signers count them so."""
+    return quorums_read(text=decision.asked)
+
+
+def decision_reasons(*, decision: Decision) -> tuple[str, ...]:
+    """Return why not; empty when allowed."""
+    return reasons_read(text=decision.reasons)
+
+
+def decision_explain(*, intent_digest: str) -> tuple[ExplainRow, ...]:
+    """Return every rule's part in the stored decision, in the order of evaluation; empty if there is none."""
+    decision = decision_find(intent_digest=intent_digest)
+    policy = None if decision is None else policy_find(digest=decision.policy_digest)
+    if decision is None or policy is None:
+        return ()
+    return explain_rows(policy=policy, results=results_read(text=decision.results))
+
+
+def decision_view(*, decision: Decision) -> DecisionView:
+    """Return a stored decision as pages show it, in the same shape as a preview.
+
+    Raises:
+        StoredPolicyError: The policy that decided is not stored.
+    """
+    policy = policy_find(digest=decision.policy_digest)
+    if policy is None:
+        msg = f"the policy {decision.policy_digest[:16]}… that decided is not stored"
+        raise StoredPolicyError(msg)
+    return view_of(
+        policy=policy,
+        allowed=decision.outcome == Outcome.ALLOWED.value,
+        grant=decision.grant or None,
+        required=decision_required(decision=decision),
+        reasons=decision_reasons(decision=decision),
+        results=results_read(text=decision.results),
+    )
+
+
+def reservation_list(*, intent_digest: str) -> QuerySet[Reservation]:
+    """Return what an intent holds or held in each counter."""
+    reservations = Reservation.objects.select_related("counter", "decision")
+    return reservations.filter(decision__intent_digest=intent_digest)
+
+
+def reservation_total(*, limit_id: str, scope_key: str, measure: str, asset: str, start: int | None) -> int:
+    """Return the exact sum of what is held or spent in one scope since `start` (None: ever), base units."""
+    kept = Reservation.objects.filter(
+        ~Q(state=ReservationState.RELEASED.value),
+        counter__limit_id=limit_id,
+        counter__scope_key=scope_key,
+        counter__measure=measure,
+        counter__asset=asset,
+    )
+    if start is not None:
+        kept = kept.filter(time__gte=start)
+    if connection.vendor == "postgresql":
+        return int(kept.order_by().aggregate(total=Sum("amount"))["total"] or 0)
+    # SQLite keeps amounts as text: its own SUM would go through floats.
+    return sum(kept.order_by().values_list("amount", flat=True).iterator())
