@@ -1,0 +1,1 @@
+"""Requests from intent to confirmation: the only place that sees all stages."""

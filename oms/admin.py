@@ -1,0 +1,49 @@
+"""Requests in the admin: to read. Their state moves by `oms.transitions` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+
+from oms.models import TransactionEvent, TransactionRequest
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class _Steps(admin.TabularInline[TransactionEvent, TransactionRequest]):
+    """What happened, below the request."""
+
+    model = TransactionEvent
+    extra = 0
+    can_delete = False
+    readonly_fields = ("at", "event", "before", "after", "actor", "note")
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody adds by hand."""
+        return False
+
+
+@admin.register(TransactionRequest)
+class TransactionRequestAdmin(admin.ModelAdmin[TransactionRequest]):
+    """Shows; refuses to add, change and delete."""
+
+    list_display = ("reference", "state", "asker", "desk", "asset", "amount", "created_at")
+    list_filter = ("state", "desk")
+    search_fields = ("=reference", "=mandate_digest", "=intent_digest", "=destination", "=asker")
+    inlines = (_Steps,)
+    actions = None
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody asks here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Nobody deletes."""
+        return False

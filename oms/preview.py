@@ -1,0 +1,165 @@
+"""What a request would be and do, before anything is asked of anybody. Nothing is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from chains.errors import ChainsError
+from chains.nodes.pool import node_ask
+from chains.simulation import intent_simulate, transaction_simulate
+from core.calldata import encode_transfer
+from core.documents.mandate import GAS_MOST
+from core.names import NATIVE_SUFFIX
+from oms.errors import FormError
+from oms.intents import NATIVE_GAS, TOKEN_GAS, Draft, amount_format, intent_build, mandate_build
+from policies.services import decision_preview
+
+if TYPE_CHECKING:
+    from chains.nodes.client import NodeClient
+    from chains.simulation import Simulation
+    from core.documents.mandate import Intent, Mandate
+    from core.documents.policy import Policy
+    from policies.explanation import DecisionView
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What the trader sees before asking. `simulation_problem` says why there is no simulation."""
+
+    draft: Draft
+    mandate: Mandate
+    sentence: str
+    simulation: Simulation | None
+    simulation_problem: str
+    decision: DecisionView
+    fee_most: str
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """What nodes say that a preview needs: fees in wei per gas, balances in base units."""
+
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int
+    native_balance: int
+    asset_balance: int
+
+
+def simulate(intent: Intent) -> tuple[Simulation | None, str]:
+    """Simulate exactly this intent; a missing simulation is an answer too, with its reason."""
+    try:
+        return intent_simulate(intent=intent), ""
+    except ChainsError as error:
+        return None, str(error)
+
+
+def claims_of(simulation: Simulation | None, *, first_use: bool) -> dict[str, str | int | bool | frozenset[str]]:
+    """Return what the web tier claims about a case; rules over it are web rules."""
+    return {"web.simulation": "missing" if simulation is None else simulation.claim, "web.first_use": first_use}
+
+
+def _ask_chain(draft: Draft) -> _Chain:
+    native = draft.asset.id.endswith(NATIVE_SUFFIX)
+
+    def question(node: NodeClient) -> _Chain:
+        fees = node.suggest_fees()
+        balance = node.balance(draft.wallet.address)
+        held = balance if native else node.token_balance(draft.asset.id.rpartition(":")[2], draft.wallet.address)
+        return _Chain(
+            max_fee_per_gas=fees.max_fee_per_gas,
+            max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
+            native_balance=balance,
+            asset_balance=held,
+        )
+
+    try:
+        return node_ask(chain=draft.wallet.chain, question=question)
+    except ChainsError as error:
+        raise FormError({"": [f"No node of this chain answers, so nothing can be previewed: {error}"]}) from error
+
+
+def _check_balance(draft: Draft, chain: _Chain, gas: int) -> None:
+    native = draft.asset.id.endswith(NATIVE_SUFFIX)
+    fee = gas * chain.max_fee_per_gas
+    if draft.amount > chain.asset_balance:
+        held = amount_format(chain.asset_balance, draft.asset.decimals)
+        raise FormError({"amount": [f"{draft.wallet.label} holds {held} {draft.asset.symbol}."]})
+    if (draft.amount if native else 0) + fee > chain.native_balance:
+        words = amount_format(fee, 18)
+        field = "amount" if native else "wallet"
+        raise FormError({field: [f"The wallet cannot pay the fee of up to {words} of the chain's coin as well."]})
+
+
+def _gas(draft: Draft) -> int:
+    """Find out how much gas is needed, with its margin; the plain figure where that cannot be known now."""
+    native = draft.asset.id.endswith(NATIVE_SUFFIX)
+    try:
+        outcome = transaction_simulate(
+            chain=draft.wallet.chain,
+            sender=draft.wallet.address,
+            to=draft.destination if native else draft.asset.id.rpartition(":")[2],
+            value=draft.amount if native else 0,
+            data=b"" if native else encode_transfer(draft.destination, draft.amount),
+        )
+    except ChainsError:
+        return NATIVE_GAS if native else TOKEN_GAS
+    if not outcome.succeeded:
+        return NATIVE_GAS if native else TOKEN_GAS
+    if outcome.gas_limit > GAS_MOST:
+        raise FormError({"": [f"A node says that this takes {outcome.gas_used:,} gas, which is not believable."]})
+    return max(outcome.gas_limit, NATIVE_GAS)
+
+
+def sentence_of(draft: Draft, policy: Policy) -> str:
+    """Say the request in one sentence, the destination by its label where the whitelist has one."""
+    amount = f"{amount_format(draft.amount, draft.asset.decimals)} {draft.asset.symbol}"
+    entries = (e for e in policy.addresses if (e.chain, e.address) == (draft.wallet.chain, draft.destination))
+    label = next((entry.label for entry in entries), draft.destination)
+    return f"Transfer {amount} from {draft.wallet.label} to {label}"
+
+
+def preview_build(*, draft: Draft, policy: Policy, person: str, first_use: bool, now: int) -> Preview:
+    """Build, simulate and decide a draft. Asks nodes, so not inside a database transaction.
+
+    Args:
+        draft: From `oms.intents.draft_parse`.
+        policy: The active policy.
+        person: Roster id of who asks.
+        first_use: Whether this destination was never paid before.
+        now: Unix seconds.
+
+    Raises:
+        FormError: If the wallet cannot pay, or no node answers.
+    """
+    chain = _ask_chain(draft)
+    gas = _gas(draft)
+    _check_balance(draft, chain, gas)
+    intent = intent_build(
+        draft=draft,
+        policy=policy,
+        gas=gas,
+        max_fee_per_gas=chain.max_fee_per_gas,
+        max_priority_fee_per_gas=chain.max_priority_fee_per_gas,
+        now=now,
+    )
+    mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now)
+    simulation, problem = simulate(intent)
+    warnings = []
+    if simulation is not None and not simulation.succeeded:
+        warnings.append(f"The simulation says that this would fail: {simulation.reason}")
+    if first_use:
+        warnings.append("This destination was never paid before from here.")
+    return Preview(
+        draft=draft,
+        mandate=mandate,
+        sentence=sentence_of(draft, policy),
+        simulation=simulation,
+        simulation_problem=problem,
+        decision=decision_preview(
+            intent=intent, asker=mandate.asker, claims=claims_of(simulation, first_use=first_use), now=now
+        ),
+        fee_most=amount_format(intent.fee_most, 18),
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,147 @@
+"""Reading requests. Who may see what is decided here, once, for pages, admin and API alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from approvals.selectors import consent_documents
+from core.documents.consent import Decision, SubjectType
+from core.documents.mandate import Mandate
+from core.documents.roster import Role
+from core.facts import resolve_asker
+from core.lifecycle import State
+from core.quorum import EMPTY, describe, open_seats
+from oms.errors import RequestMissingError
+from oms.models import TransactionEvent, TransactionRequest
+from policies.selectors import decision_asked, decision_find, decision_required, policy_active, policy_find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+    from approvals.models import User
+    from core.documents.policy import Policy, Quorum
+    from core.documents.roster import Person
+
+DESK_ROLES = frozenset({Role.TRADER, Role.PORTFOLIO_MANAGER})
+"""Who holds no other role than these sees the own desk only."""
+WAITING = (State.PENDING.value, State.APPROVED.value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seats:
+    """Who has to consent, who did, and what is still open."""
+
+    required: Quorum
+    words: str
+    approved_by: tuple[str, ...]
+    open_roles: tuple[Role, ...]
+    open_sites: int
+
+    @property
+    def filled(self) -> bool:
+        """Whether nobody is missing."""
+        return not self.open_roles and not self.open_sites
+
+
+def person_of(*, user: User, policy: Policy | None = None) -> Person | None:
+    """Return the roster entry behind an account, or None."""
+    policy = policy or policy_active()
+    if policy is None:
+        return None
+    return next((person for person in policy.people if person.id == user.person_id), None)
+
+
+def requests_visible(*, user: User) -> QuerySet[TransactionRequest]:
+    """Return what a person may see: all for officers and auditors, the own desk's for traders, else nothing."""
+    person = person_of(user=user)
+    if person is None or not person.roles:
+        return TransactionRequest.objects.none()
+    if set(person.roles) <= DESK_ROLES:
+        return TransactionRequest.objects.filter(Q(desk=person.desk) | Q(asker=person.id))
+    return TransactionRequest.objects.all()
+
+
+def requests_of(*, user: User) -> QuerySet[TransactionRequest]:
+    """Return the requests that a person asked."""
+    return requests_visible(user=user).filter(asker=user.person_id)
+
+
+def request_get(*, user: User, reference: str) -> TransactionRequest:
+    """Return one request that this person may see.
+
+    Raises:
+        RequestMissingError: If there is none, or not for them.
+    """
+    request = requests_visible(user=user).filter(reference=reference).first()
+    if request is None:
+        raise RequestMissingError("There is no such request, or it is another desk's.")
+    return request
+
+
+def requests_waiting(*, user: User) -> list[TransactionRequest]:
+    """Return the pending requests in which this person could fill an open seat, the first to expire first."""
+    pending = requests_visible(user=user).filter(state=State.PENDING).order_by("expires_at")
+    return [request for request in pending if can_approve(user=user, request=request)]
+
+
+def can_approve(*, user: User, request: TransactionRequest) -> bool:
+    """Whether a person's approval would fill a seat: rostered, not the initiator, not yet heard, and of use."""
+    policy = policy_find(digest=request.policy_digest)
+    person = person_of(user=user, policy=policy)
+    if policy is None or person is None or State(request.state) is not State.PENDING:
+        return False
+    mandate = Mandate.from_bytes(request.mandate_text.encode())
+    if person.id in resolve_asker(mandate, policy).persons:
+        return False
+    seats = seats_of(request=request)
+    # A seat that is taken may be freed for others: what counts is a role that the quorum asks for at all.
+    return person.id not in seats.approved_by and any(s.role in person.roles for s in seats.required.seats)
+
+
+def seats_of(*, request: TransactionRequest) -> Seats:
+    """Return the seats of a request as its recorded consents fill them. For showing and routing only."""
+    policy = policy_find(digest=request.policy_digest)
+    decision = decision_find(intent_digest=request.intent_digest)
+    required = EMPTY if decision is None else decision_required(decision=decision)
+    approved = list(_approvers(request, policy)) if policy is not None else []
+    # As signers count: what is joined has to be filled, and so has each quorum that was joined in it.
+    asked = () if decision is None else decision_asked(decision=decision)
+    roles, sites = max((open_seats(part, approved) for part in (required, *asked)), key=_missing)
+    return Seats(
+        required=required,
+        words=describe(required),
+        approved_by=tuple(person.id for person in approved),
+        open_roles=tuple(roles),
+        open_sites=sites,
+    )
+
+
+def _missing(still_open: tuple[list[Role], int]) -> int:
+    return len(still_open[0]) + still_open[1]
+
+
+def _approvers(request: TransactionRequest, policy: Policy) -> Iterable[Person]:
+    mandate = Mandate.from_bytes(request.mandate_text.encode())
+    barred = resolve_asker(mandate, policy).persons
+    people = {person.id: person for person in policy.people}
+    for signed in consent_documents(subject=request.mandate_digest):
+        statement = signed.statement
+        counts = statement.decision is Decision.APPROVE and statement.subject_type is SubjectType.MANDATE
+        if counts and statement.actor in people and statement.actor not in barred:
+            yield people[statement.actor]
+
+
+def request_timeline(*, request: TransactionRequest) -> QuerySet[TransactionEvent]:
+    """Return what happened to a request, oldest first."""
+    return request.events.order_by("pk")
+
+
+def first_use(*, chain: str, destination: str) -> bool:
+    """Whether no confirmed request ever paid this destination. A claim of the web tier, never a guarantee."""
+    paid = TransactionRequest.objects.filter(chain=chain, destination=destination, state=State.CONFIRMED)
+    return not paid.exists()

@@ -1,0 +1,21 @@
+"""Addresses of the pages, and of what their scripts call."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from oms import api, views
+
+app_name = "oms"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("requests/", views.request_list, name="requests"),
+    path("requests/new/", views.request_new, name="request_new"),
+    path("requests/<slug:reference>/", views.request_detail, name="request"),
+    path("queue/", views.queue, name="queue"),
+    path("queue/rows/", views.queue_status, name="queue_status"),
+    path("queue/<slug:reference>/", views.case, name="case"),
+    path("api/requests/", api.AskView.as_view(), name="request_ask"),
+    path("api/requests/<slug:reference>/consents/", api.ConsentView.as_view(), name="request_consent"),
+    path("api/requests/<slug:reference>/status/", api.StatusView.as_view(), name="request_status"),
+]

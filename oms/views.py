@@ -1,0 +1,215 @@
+"""Pages for traders and officers. Each reads selectors, or calls one service; visibility is the selectors'."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from audit.selectors import alarm_list
+from core.canonical import parse
+from core.lifecycle import State
+from oms.errors import FormError, RequestMissingError, RequestRefusedError
+from oms.forms import NewRequestForm
+from oms.presenters import detail_of, digest_groups, summary_list
+from oms.selectors import (
+    DESK_ROLES,
+    can_approve,
+    person_of,
+    request_get,
+    requests_of,
+    requests_visible,
+    requests_waiting,
+)
+from oms.services import request_preview
+from policies.selectors import policy_active
+
+if TYPE_CHECKING:
+    from approvals.models import User
+    from oms.models import TransactionRequest
+    from oms.preview import Preview
+
+PAGE_ROWS = 25
+ALARM_ROWS = 8
+_UNPROCESSABLE = 422
+
+
+def _user(request: HttpRequest) -> User:
+    # Every page is behind LoginRequiredMiddleware; this says so to the type checker, and fails closed.
+    if not request.user.is_authenticated:
+        raise Http404
+    return request.user
+
+
+def _context(request: HttpRequest, **more: object) -> dict[str, Any]:
+    person = person_of(user=_user(request))
+    roles = frozenset() if person is None else frozenset(person.roles)
+    return {"person": person, "decides": bool(roles - DESK_ROLES), "demo": settings.COUNTERSIGN_DEMO, **more}
+
+
+def _found(request: HttpRequest, reference: str) -> TransactionRequest:
+    try:
+        return request_get(user=_user(request), reference=reference)
+    except RequestMissingError as error:
+        raise Http404(str(error)) from error
+
+
+def consent_link(*, document: object, decision: str, actor: str, claimed: dict[str, str]) -> str:
+    """Return what the consent origin is asked for, as the page's script sends it."""
+    asked = {
+        "v": 1,
+        "subject_type": "mandate",
+        "document": document,
+        "decision": decision,
+        "actor": actor,
+        "credentials": [],
+        "return_origin": settings.COUNTERSIGN_WEB_ORIGIN,
+        "claimed": claimed,
+    }
+    return json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Lead people to where their work is."""
+    decides = _context(request)["decides"]
+    return redirect("oms:queue" if decides else "oms:requests")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def request_new(request: HttpRequest) -> HttpResponse:
+    """Show the form; posted, preview what was typed. Nothing is stored before the asker has signed."""
+    policy = policy_active()
+    if policy is None:
+        return render(request, "oms/no_policy.html", _context(request), status=503)
+    typed = request.POST if request.method == "POST" else None
+    form = NewRequestForm(policy, typed, now=int(timezone.now().timestamp()))
+    preview = None
+    changes = "change" in request.POST
+    if request.method == "POST" and not changes and form.is_valid():
+        preview = _preview(request, form)
+    if preview is None:
+        status = _UNPROCESSABLE if form.is_bound and form.errors else 200
+        return render(request, "oms/request_new.html", _context(request, form=form, policy=policy), status=status)
+    return render(request, "oms/request_preview.html", _context(request, **_preview_context(form, preview)))
+
+
+def _preview(request: HttpRequest, form: NewRequestForm) -> Preview | None:
+    if form.contradicts_itself():
+        form.add_error("destination", "Two destinations are given: clear this field, or choose “Another address”.")
+        return None
+    data = form.cleaned_data
+    try:
+        return request_preview(
+            user=_user(request),
+            wallet=data["wallet"],
+            asset=data["asset"],
+            destination=form.wanted_destination,
+            amount_text=data["amount"],
+            purpose=data["purpose"],
+            now=timezone.now(),
+        )
+    except FormError as error:
+        form.take_errors(error)
+    except RequestRefusedError as error:
+        form.add_error(None, error.message)
+    return None
+
+
+def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object]:
+    simulation = preview.simulation
+    claim = "missing" if simulation is None else f"{simulation.claim} at block {simulation.block_number}"
+    return {
+        "form": form,
+        "preview": preview,
+        "digest": digest_groups(preview.mandate.digest),
+        "consent_origin": settings.COUNTERSIGN_CONSENT_ORIGIN,
+        "consent_request": consent_link(
+            document=preview.mandate.to_json(),
+            decision="ask",
+            actor=preview.mandate.asker.id,
+            claimed={"simulation": claim},
+        ),
+        "submit": reverse("oms:request_ask"),
+    }
+
+
+@never_cache
+@require_GET
+def request_list(request: HttpRequest) -> HttpResponse:
+    """List the reader's own requests, or everything that they may see."""
+    scope = "all" if request.GET.get("show") == "all" else "mine"
+    rows = requests_visible(user=_user(request)) if scope == "all" else requests_of(user=_user(request))
+    page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
+    context = _context(request, page=page, rows=summary_list(requests=page.object_list), scope=scope)
+    return render(request, "oms/request_list.html", context)
+
+
+@never_cache
+@require_GET
+def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show one request: what, where it stands, why, and who."""
+    found = _found(request, reference)
+    user = _user(request)
+    open_states = (State.PENDING, State.APPROVED)
+    may_withdraw = found.asker == user.person_id and State(found.state) in open_states
+    context = _context(
+        request,
+        detail=detail_of(request=found),
+        may_withdraw=may_withdraw,
+        may_decide=can_approve(user=user, request=found),
+        consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
+        submit=reverse("oms:request_consent", args=[found.reference]),
+        consent_request=consent_link(
+            document=parse(found.mandate_text.encode()), decision="withdraw", actor=user.person_id, claimed={}
+        ),
+    )
+    return render(request, "oms/request_detail.html", context)
+
+
+@never_cache
+@require_GET
+def queue(request: HttpRequest) -> HttpResponse:
+    """List what waits for this person's consent."""
+    rows = summary_list(requests=requests_waiting(user=_user(request)))
+    context = _context(request, rows=rows)
+    # Alarms name people and cases of all desks.
+    context["alarms"] = alarm_list(most=ALARM_ROWS) if context["decides"] else []
+    return render(request, "oms/queue.html", context)
+
+
+@never_cache
+@require_GET
+def queue_status(request: HttpRequest) -> HttpResponse:
+    """Answer the queue's polling with its rows."""
+    rows = summary_list(requests=requests_waiting(user=_user(request)))
+    return render(request, "oms/_queue.html", {"rows": rows})
+
+
+@never_cache
+@require_GET
+def case(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show a case to whoever has to decide on it."""
+    found = _found(request, reference)
+    user = _user(request)
+    detail = detail_of(request=found)
+    context = _context(
+        request,
+        detail=detail,
+        may_decide=can_approve(user=user, request=found),
+        consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
+        submit=reverse("oms:request_consent", args=[found.reference]),
+        consent_request=consent_link(
+            document=parse(found.mandate_text.encode()), decision="review", actor=user.person_id, claimed={}
+        ),
+    )
+    return render(request, "oms/case.html", context)

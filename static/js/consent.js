@@ -1,0 +1,53 @@
+// Opens the consent origin, takes the signed consent from exactly that window and origin, and hands it to our server.
+// This page never sees a key, and what it shows binds nobody: the consent page decodes the document for itself.
+
+import { post } from "./http.js";
+
+const panel = document.getElementById("consent");
+const status = document.getElementById("consent-status");
+const button = panel.querySelector("[data-open]");
+const origin = panel.dataset.origin;
+const asked = JSON.parse(panel.dataset.request);
+let opened = null;
+let busy = false;
+
+function encode(text) {
+  let binary = "";
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function acknowledge(ok, message) {
+  opened.postMessage({ type: "countersign.ack.v1", ok, message }, origin);
+}
+
+button.addEventListener("click", () => {
+  opened = window.open(`${origin}/#${encode(panel.dataset.request)}`, "countersign-consent");
+  status.textContent = opened
+    ? "Waiting for the consent page …"
+    : "The browser blocked the consent page. Allow pop-ups for this site and try again.";
+});
+
+window.addEventListener("message", async (event) => {
+  if (opened === null || event.source !== opened || event.origin !== origin) return;
+  if (typeof event.data !== "object" || event.data === null || event.data.type !== "countersign.consent.v1") return;
+  if (busy) return;
+  busy = true;
+  button.disabled = true;
+  status.textContent = "Checking the consent …";
+  try {
+    const body = { consent: event.data.consent };
+    if (panel.dataset.sendDocument) body.mandate = asked.document;
+    const answer = await post(panel.dataset.submit, body);
+    acknowledge(true, "Received.");
+    location.assign(answer.next);
+  } catch (error) {
+    acknowledge(false, error.message);
+    status.textContent = error.message;
+    button.disabled = false;
+    busy = false;
+  }
+});
+
+// The page is served with it disabled: a click before this script has come would be lost.
+button.disabled = false;
