@@ -1,0 +1,62 @@
+"""`python -m demo [--once] [--full]`: see `make demo`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+from demo.institution import web_origin
+from demo.layout import ROOT
+from demo.services.processes import ServiceError
+from demo.site import CONSENT_PORT, site_running
+from demo.story import Story
+from demo.telling import Teller
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Countersign's demonstration.")
+    parser.add_argument("--once", action="store_true", help="play the story in the terminal and exit")
+    parser.add_argument("--full", action="store_true", help="on PostgreSQL and Redis, with Celery and couriers")
+    parser.add_argument("--state", type=Path, help="where everything goes; emptied first (default var/demo)")
+    return parser
+
+
+def _stay(tell: Teller, people: list[tuple[str, str, str]]) -> None:
+    tell.chapter("The site is up; Ctrl-C ends it")
+    print(f"\n  site          {web_origin()}\n  consent page  http://localhost:{CONSENT_PORT}\n")
+    print("  Sign in with the DEMO software key of one of these (they protect nothing):\n")
+    for name, person, roles in people:
+        print(f"    {person:8} {name:26} {roles}")
+    print(flush=True)
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def main() -> int:
+    """Run the demonstration; return the exit code."""
+    options = _parser().parse_args()
+    tell = Teller()
+    # Blocked here and waited for below, so that Ctrl-C always stops the processes in order.
+    if not options.once:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    base = (options.state or ROOT / "var" / "demo").absolute()
+    tell.chapter("An institution is founded" + (" (PostgreSQL, Redis, Celery)" if options.full else ""))
+    try:
+        with site_running(base, full=options.full, tell=tell) as (institution, site):
+            if options.once:
+                last = Story(institution=institution, site=site, tell=tell, full=options.full).play()
+                print(json.dumps(last), flush=True)
+                return 0
+            members = institution.cast.members.values()
+            _stay(tell, [(m.name, m.id, ", ".join(m.roles)) for m in members])
+    except ServiceError as error:
+        print(f"\nThe demonstration stopped: {error}", file=sys.stderr)
+        print(f"What its processes said is in {base}/logs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""The forgery suite: what an attacker sends who owns everything but the signer, the consent host and honest keys."""
+
+from __future__ import annotations
+
+from demo.forgeries import assertions, calls, consented, lanes, payloads, people, policies
+from demo.forgeries.case import Case, Cast
+from demo.forgeries.catalogue import CATALOGUE, Attack, Forgery, Op, Setting, Step
+
+__all__ = ["CATALOGUE", "MODULES", "Attack", "Case", "Cast", "Forgery", "Op", "Setting", "Step"]
+
+MODULES = (assertions, calls, consented, lanes, payloads, people, policies)
+"""Importing them registers their forgeries."""

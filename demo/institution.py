@@ -1,0 +1,196 @@
+"""Founds the demonstration's institution as its people would: key, policy, signatures, pins, accounts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from eth_abi.abi import encode
+
+from core.calldata import encode_transfer
+from core.documents.base import GENESIS_DEPLOYMENT
+from core.documents.consent import Decision, SubjectType
+from core.documents.policy import Policy
+from core.names import checksum_address
+from core.schema import write_struct
+from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
+from demo.layout import ROOT, Layout
+from demo.services.processes import ServiceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo.services.anvil import Node
+    from demo.telling import Teller
+
+SIGNER_ID = "hsm-1"
+WALLETS = ("Treasury", "Drill")
+POLICY_ADMINS = ("adam", "anna")
+_TOKEN_SUPPLY = 1_000_000_000 * 10**6
+_WALLET_TOKENS = 5_000_000 * 10**6
+_WALLET_ETHER = 1_000 * 10**18
+_STEP_SECONDS = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Institution:
+    """What was founded."""
+
+    layout: Layout
+    cast: Cast
+    policy: Policy
+    token: str
+    node: Node
+
+    @property
+    def deployment(self) -> str:
+        """The genesis digest."""
+        return self.policy.digest
+
+    @property
+    def socket(self) -> Path:
+        """Where the signer listens."""
+        return self.layout.socket_dir / "signer.sock"
+
+
+def run_as(uid: int | None, *command: object, env: dict[str, str] | None = None) -> str:
+    """Run one step of ours under a user and return what it printed.
+
+    Raises:
+        ServiceError: With what it said, if it failed.
+    """
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, "HOME": "/nonexistent", **(env or {})},
+        user=uid,
+        group=uid,
+        extra_groups=[] if uid is not None else None,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_STEP_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServiceError(f"{' '.join(map(str, command[:4]))}: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def _deploy_token(node: Node) -> str:
+    """Deploy the demo's ERC-20 token and return its address."""
+    artifact = json.loads((ROOT / "demo" / "contracts" / "DemoToken.json").read_text(encoding="utf-8"))
+    arguments = encode(("string", "string", "uint8", "uint256"), ("Demo USD Coin", "USDC", 6, _TOKEN_SUPPLY))
+    code = artifact["bytecode"].removeprefix("0x") + arguments.hex()
+    issuer = node.call("eth_accounts")[0]
+    sent = node.call("eth_sendTransaction", {"from": issuer, "data": "0x" + code, "gas": hex(3_000_000)})
+    node.call("anvil_mine", "0x1")
+    receipt = node.call("eth_getTransactionReceipt", sent)
+    return checksum_address(receipt["contractAddress"])
+
+
+def _fund(node: Node, token: str, wallet: str) -> None:
+    issuer = node.call("eth_accounts")[0]
+    node.call("anvil_setBalance", wallet, hex(_WALLET_ETHER))
+    data = "0x" + encode_transfer(wallet, _WALLET_TOKENS).hex()
+    node.call("eth_sendTransaction", {"from": issuer, "to": token, "data": data})
+
+
+def _make_keys(layout: Layout, callers: list[int]) -> list[dict[str, str]]:
+    """Have the signer make its token and the wallets' keys."""
+    uid = layout.accounts.signer
+    allowed = [word for caller in callers for word in ("--allow-uid", str(caller))]
+    run_as(
+        uid,
+        *("-m", "signer", "init", "--state", layout.signer, "--signer-id", SIGNER_ID, "--role", "hsm"),
+        *("--socket", layout.socket_dir / "signer.sock", *allowed),
+    )
+    keys = []
+    for label in WALLETS:
+        printed = run_as(uid, "-m", "signer", "keygen", "--state", layout.signer, "--label", label)
+        keys.append({**json.loads(printed.strip().splitlines()[-1]), "label": label})
+    return keys
+
+
+def _sign_genesis(policy: Policy, cast: Cast, layout: Layout) -> list[Path]:
+    files = []
+    for admin in POLICY_ADMINS:
+        signed = cast.sign(
+            admin,
+            Decision.APPROVE,
+            subject_type=SubjectType.POLICY,
+            subject=policy.digest,
+            policy=policy.digest,
+            deployment=GENESIS_DEPLOYMENT,
+        )
+        file = layout.papers / f"genesis-{admin}.json"
+        file.write_text(json.dumps(write_struct(signed, "consent")), encoding="utf-8")
+        files.append(file)
+    return files
+
+
+def _install_pins(layout: Layout, cast: Cast, digest: str) -> None:
+    """Install the pins where people would compare the digest: at the signer's and the consent host's console."""
+    signed = layout.papers / "genesis-signed.json"
+    run_as(layout.accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
+    run_as(layout.accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
+    cast.consent_keys_write(layout.consent / "demo-keys.json")
+    config = {"allowed_return_origins": [web_origin()], "rp_id": "localhost"}
+    (layout.consent / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def web_origin() -> str:
+    """Return where the demonstration's site is."""
+    return "http://localhost:8000"
+
+
+def found(layout: Layout, node: Node, environment: dict[str, str], callers: list[int], tell: Teller) -> Institution:
+    """Found the institution.
+
+    Args:
+        layout: Prepared folders.
+        node: The chain.
+        environment: The web tier's settings.
+        callers: Users that may reach the signer's socket.
+        tell: Where progress is told.
+    """
+    cast, web = Cast(), layout.accounts.web
+    token = _deploy_token(node)
+    tell.step("the signer makes its token and the wallet's key (secp256k1, not extractable)")
+    key_files = []
+    for key in _make_keys(layout, callers):
+        _fund(node, token, key["address"])
+        key_files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
+        key_files[-1].write_text(json.dumps(key), encoding="utf-8")
+        tell.step(f"wallet {key['label']}: {key['address']}, funded on the demo chain")
+    enrolments = cast.enrolment_write(layout.papers)
+    policy_file = layout.papers / "genesis.json"
+    compile_ = ("manage.py", "genesis", "compile", "--description", DESCRIPTION, "--set", f"token={token}")
+    run_as(
+        web,
+        *(*compile_, "--wallet-key", *key_files, "--out", policy_file, "--enrolment", *enrolments),
+        env=environment,
+    )
+    policy = Policy.from_bytes(policy_file.read_bytes())
+    tell.step(f"first policy compiled; {' and '.join(POLICY_ADMINS)} compare and sign {policy.digest[:16]}…")
+    consents = _sign_genesis(policy, cast, layout)
+    signed = layout.papers / "genesis-signed.json"
+    import_ = ("manage.py", "genesis", "sign-import", "--policy", policy_file, "--digest", policy.digest)
+    run_as(web, *(*import_, "--out", signed, "--consents", *consents), env=environment)
+    tell.step("pins installed at the signer's and at the consent host's console")
+    _install_pins(layout, cast, policy.digest)
+    people = layout.web / "people.json"
+    cast.people_write(people)
+    if web is not None:
+        os.chown(people, web, web)
+    people.chmod(0o600)
+    run_as(web, "-m", "demo.seed", "--people", people, "--node", node.url, env=environment)
+    people.unlink()
+    return Institution(layout=layout, cast=cast, policy=policy, token=token, node=node)
+
+
+__all__ = ["CONSENT_ORIGIN", "Institution", "found", "run_as", "web_origin"]

@@ -1,0 +1,119 @@
+"""Where a demonstration keeps its things, and which user owns what."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID = 64_101, 64_102, 64_103, 64_104
+"""Numbers without an entry in the user database: nothing on the machine belongs to them."""
+_PROBE_SECONDS = 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """The user of each part; None: our own."""
+
+    web: int | None
+    signer: int | None
+    courier: int | None
+    consent: int | None
+
+    @property
+    def separate(self) -> bool:
+        """Whether the parts run under users of their own."""
+        return self.web is not None
+
+
+def accounts_choose() -> tuple[Accounts, str]:
+    """Return the users to run under, and in words which isolation is missing.
+
+    Only root can choose users, and they must be able to run this very interpreter and read this folder.
+    """
+    together = Accounts(web=None, signer=None, courier=None, consent=None)
+    if os.geteuid() != 0:
+        return together, "not root: web, signer and courier share one user"
+    probe = subprocess.run(
+        [sys.executable, "-c", "import core.verify"],
+        cwd=ROOT,
+        user=WEB_UID,
+        group=WEB_UID,
+        extra_groups=[],
+        capture_output=True,
+        timeout=_PROBE_SECONDS,
+        check=False,
+    )
+    if probe.returncode != 0:
+        return together, "other users cannot read this folder or its Python: web, signer and courier share one user"
+    return Accounts(web=WEB_UID, signer=SIGNER_UID, courier=COURIER_UID, consent=CONSENT_UID), ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The folders of one demonstration."""
+
+    base: Path
+    accounts: Accounts
+
+    @property
+    def signer(self) -> Path:
+        """The signer's own folder: token, PIN, pins, journal. Nobody else may look in."""
+        return self.base / "signer"
+
+    @property
+    def socket_dir(self) -> Path:
+        """Where the signer's socket lies: outside its own folder, which is shut."""
+        return self.base / "socket"
+
+    @property
+    def web(self) -> Path:
+        """The web tier's own folder: its database and secret key."""
+        return self.base / "web"
+
+    @property
+    def consent(self) -> Path:
+        """What the consent host serves besides its page: pins and policy."""
+        return self.base / "consent"
+
+    @property
+    def papers(self) -> Path:
+        """Public papers that change hands at the genesis, and kept cases."""
+        return self.base / "papers"
+
+    @property
+    def logs(self) -> Path:
+        """What the processes print."""
+        return self.base / "logs"
+
+    def prepare(self, *, caller: int | None) -> None:
+        """Begin with empty folders, each its owner's.
+
+        Args:
+            caller: The one user that may reach the signer's socket.
+        """
+        if self.base.exists():
+            shutil.rmtree(self.base)
+        self.base.mkdir(parents=True)
+        self.base.chmod(0o755)
+        owners = {
+            self.signer: (self.accounts.signer, 0o700),
+            self.socket_dir: (self.accounts.signer, 0o755),
+            self.web: (self.accounts.web, 0o700),
+            self.consent: (self.accounts.consent, 0o755),
+            self.papers: (self.accounts.web, 0o755),
+            self.logs: (None, 0o755),
+        }
+        for folder, (owner, mode) in owners.items():
+            folder.mkdir()
+            folder.chmod(mode)
+            if owner is not None:
+                os.chown(folder, owner, owner)
+        if caller is not None:
+            # Set-group-id: the socket belongs to the caller's group, without an entry in the group database.
+            os.chown(self.socket_dir, -1, caller)
+            self.socket_dir.chmod(0o2755)

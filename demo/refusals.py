@@ -1,0 +1,137 @@
+"""Forgeries against the running signer, over its own socket, each with a control that it accepts.
+
+They are tried on the Drill wallet: the controls are signed for real, use up its nonces, and are never sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core.names import checksum_address
+from demo.forgeries.case import Case
+from demo.forgeries.catalogue import CATALOGUE, Op
+from demo.layout import ROOT
+from demo.services.processes import ServiceError
+
+if TYPE_CHECKING:
+    from core.documents.mandate import Intent
+    from demo.forgeries.catalogue import Step
+    from demo.institution import Institution
+    from demo.telling import Teller
+
+ETHER = 10**18
+_LISTED = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+_COOLING = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+_STRANGER = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
+PLAYED = (
+    "amount-changed-after-consent",
+    "destination-changed-after-consent",
+    "fee-cap-raised-after-consent",
+    "new-id-for-a-second-payment",
+    "intent-beside-its-mandate",
+    "one-approver-short",
+    "one-person-in-two-seats",
+    "initiator-approves-under-another-account",
+    "accomplice-signs-for-an-honest-officer",
+    "approver-that-no-roster-knows",
+    "nobody-asked",
+    "approved-over-a-rejection",
+    "assertion-made-at-the-web-origin",
+    "assertion-without-user-verification",
+    "assertion-of-a-backup-eligible-key",
+)
+"""Those that need neither another policy nor another clock, and leave the signer as it was."""
+_CARRY = """
+import json, sys
+from courier.client import exchange
+print(json.dumps(exchange(sys.argv[1], json.load(sys.stdin), 10.0)))
+"""
+
+
+@dataclasses.dataclass(kw_only=True)
+class DrillCase(Case):
+    """As `Case`, with payments large enough for the demo's policy to ask for two officers."""
+
+    def intent(self, **changes: Any) -> Intent:  # noqa: ANN401 - Intent's fields
+        """Make an intent: half an ether to the listed address, unless told otherwise."""
+        return super().intent(**({"value": ETHER // 2} | changes))
+
+
+def _exchange(institution: Institution, request: dict[str, object], caller: int | None) -> dict[str, Any]:
+    """Hand a request to the signer as its courier would: under the courier's user, over the socket."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CARRY, str(institution.socket)],
+        cwd=ROOT,
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        user=caller,
+        group=caller,
+        extra_groups=[] if caller is not None else None,
+        env={**os.environ, "HOME": "/nonexistent"},
+        timeout=30,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServiceError(f"the signer gave no answer: {done.stderr.strip()[-400:]}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _ask(institution: Institution, step: Step, caller: int | None) -> dict[str, Any]:
+    if step.op is not Op.SIGN:
+        raise ServiceError("only bundles are played here")
+    request: dict[str, object] = {"v": 1, "op": "sign", "bundle": json.loads(step.body)}
+    return _exchange(institution, request, caller)
+
+
+def _case(institution: Institution, caller: int | None) -> Case:
+    wallet = next(w for w in institution.policy.wallets if w.label == "Drill")
+    status = _exchange(institution, {"v": 1, "op": "status"}, caller)["result"]
+    lane = status["lanes"].get(wallet.id, {"next": 0})
+    return DrillCase(
+        policy=institution.policy,
+        wallet=wallet.id,
+        keys={name: member.consent_key for name, member in institution.cast.members.items()},
+        client_key=Ed25519PrivateKey.generate(),
+        now=int(time.time()),
+        nonce=int(lane["next"]),
+        listed=checksum_address(_LISTED),
+        cooling=checksum_address(_COOLING),
+        stranger=checksum_address(_STRANGER),
+        token=institution.token,
+    )
+
+
+def refusals_play(institution: Institution, caller: int | None, tell: Teller) -> int:
+    """Try every forgery and its control; return how many were refused with a typed answer.
+
+    Args:
+        institution: Whose signer is attacked.
+        caller: The user that may reach the socket.
+        tell: Where progress is told.
+
+    Raises:
+        ServiceError: If a forgery is signed, refused for another reason, or its control is refused.
+    """
+    for name in PLAYED:
+        forgery = CATALOGUE[name]
+        attack = forgery.build(_case(institution, caller))
+        for step in attack.before:
+            _ask(institution, step, caller)
+        answer = _ask(institution, attack.forged, caller)
+        if answer.get("ok") is not False or answer["error"]["code"] not in forgery.expect:
+            raise ServiceError(f"forgery {name}: {json.dumps(answer)[:400]}")
+        accepted = _ask(institution, attack.control, caller)
+        if accepted.get("ok") is not True:
+            raise ServiceError(f"control of {name}: {json.dumps(accepted)[:400]}")
+        tell.step(f"refused ({answer['error']['code']}): {name}; the same case unforged is signed")
+    return len(PLAYED)

@@ -1,0 +1,141 @@
+"""The story: ether and tokens go from form to chain, a rejection ends a request, forgeries are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from core.documents.consent import Decision
+from core.names import native_asset, token_asset
+from demo.institution import run_as
+from demo.layout import ROOT
+from demo.log_check import log_check
+from demo.people import Browser
+from demo.refusals import refusals_play
+from demo.services.processes import ServiceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo.institution import Institution
+    from demo.site import Site
+    from demo.telling import Teller
+
+_CONFIRM_SECONDS = 40
+EXCHANGE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+@dataclasses.dataclass
+class Story:
+    """Plays the parts and counts what came of it."""
+
+    institution: Institution
+    site: Site
+    tell: Teller
+    full: bool
+    confirmed: int = 0
+
+    def play(self) -> dict[str, object]:
+        """Play everything; return the last line."""
+        if self.full:
+            self._check_full()
+        self.tell.chapter("People ask, decide and consent")
+        tessa, rita, ravi = (Browser(self.institution, name) for name in ("tessa", "rita", "ravi"))
+        wallet = next(w for w in self.institution.policy.wallets if w.label == "Treasury")
+        ether = tessa.ask(
+            wallet=wallet.id,
+            asset=native_asset(wallet.chain),
+            destination=EXCHANGE,
+            amount="1.5",
+            purpose="Collateral for the exchange",
+        )
+        self.tell.step("tessa asks for 1.5 ETH to the exchange and signs the mandate")
+        self._approve(ether, rita, ravi)
+        token = tessa.ask(
+            wallet=wallet.id,
+            asset=token_asset(wallet.chain, self.institution.token),
+            destination=EXCHANGE,
+            amount="12,500",
+            purpose="Settlement",
+        )
+        self.tell.step("tessa asks for 12,500 USDC to the exchange and signs the mandate")
+        self._approve(token, rita, ravi)
+        self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
+        for reference in (ether, token):
+            self._await(tessa, reference)
+        case = self._keep(ether)
+        refused = self._refuse()
+        audit = log_check(self.institution.layout, self.site.owner, self.tell)
+        self._prove(case)
+        return {
+            "story": "ok",
+            "confirmed": self.confirmed,
+            "refused": refused,
+            "audit": audit,
+            "seconds": round(self.tell.seconds, 1),
+        }
+
+    def _check_full(self) -> None:
+        """Make sure that nothing here runs in a smaller way than it says."""
+        eager = "from config.celery import app; print(app.conf.task_always_eager)"
+        uid = self.institution.layout.accounts.web
+        if run_as(uid, "-c", eager, env=self.site.environment).strip() != "False":
+            raise ServiceError("Celery runs tasks in the caller's process")
+        apart = [self.site.pids[name] for name in ("web", "worker", "courier", "signer")]
+        if len(set(apart)) != len(apart):
+            raise ServiceError("web, worker, courier and signer must be processes of their own")
+        if any(self.institution.layout.base.rglob("*.sqlite3")):
+            raise ServiceError("there is a SQLite database in full mode")
+        self.tell.step("Celery's eager mode is off; web, worker, courier and signer are separate; no SQLite file")
+
+    def _approve(self, reference: str, *officers: Browser) -> None:
+        for officer in officers:
+            state = officer.decide(reference)
+            self.tell.step(f"{officer.person} reads the case at the consent origin and approves it: {state}")
+
+    def _reject(self, tessa: Browser, rita: Browser, wallet: str, asset: str) -> None:
+        reference = tessa.ask(wallet=wallet, asset=asset, destination=EXCHANGE, amount="2", purpose="Twice?")
+        state = rita.decide(reference, Decision.REJECT, "This was paid already")
+        self.tell.step(f"a third request is rejected by rita, with a reason: {state}")
+        if state != "rejected":
+            raise ServiceError(f"one rejection must end it, not leave it {state}")
+
+    def _await(self, browser: Browser, reference: str) -> None:
+        deadline = time.monotonic() + _CONFIRM_SECONDS
+        while True:
+            status = browser.status(reference)
+            if status["state"] == "confirmed":
+                break
+            if status["final"] or time.monotonic() > deadline:
+                raise ServiceError(f"request {reference[:8]} is {status['state']}: {status['why']}")
+            time.sleep(0.3)
+        self.confirmed += 1
+        self.tell.step(f"mined and confirmed at depth {status['depth']}: {status['transaction_hash']}")
+
+    def _keep(self, reference: str) -> Path:
+        file = self.institution.layout.papers / f"case-{reference[:8]}.json"
+        uid = self.institution.layout.accounts.web
+        run_as(uid, "manage.py", "case_export", reference, "--out", file, env=self.site.environment)
+        return file
+
+    def _refuse(self) -> int:
+        self.tell.chapter("An attacker owns web server, database, broker, an admin, one approver and the initiator")
+        accounts = self.institution.layout.accounts
+        return refusals_play(self.institution, accounts.courier if self.full else accounts.web, self.tell)
+
+    def _prove(self, case: Path) -> None:
+        self.tell.chapter("Outsiders check")
+        genesis = self.institution.deployment
+        verify = ("-m", "witness", "verify", case)
+        printed = run_as(None, *verify, "--genesis", genesis)
+        for line in printed.strip().splitlines():
+            self.tell.step(line)
+        rootless = subprocess.run(
+            [sys.executable, *map(str, verify)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        if rootless.returncode != 2 or "UNROOTED" not in rootless.stdout:  # noqa: PLR2004 - its exit code
+            raise ServiceError("a case without a root from outside must be UNROOTED")
+        self.tell.step("without a root from outside: UNROOTED, exit code 2")
