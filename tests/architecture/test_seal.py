@@ -1,0 +1,13 @@
+"""Who may make the one-shot token: the two verifying modules of `core`, and nobody else in the product."""
+
+from __future__ import annotations
+
+from tests.architecture import tree
+
+MAY = {"core/verified.py", "core/verify.py", "core/cancel.py"}
+
+
+def test_only_the_verifiers_hold_the_seal() -> None:
+    product = [path for path in tree.files("*.py") if not tree.name(path).startswith("tests/")]
+    named = {tree.name(path) for path in product if "SEAL" in path.read_text(encoding="utf-8")}
+    assert named == MAY

@@ -1,0 +1,1 @@
+"""What every test with a real browser needs."""
