@@ -21,12 +21,16 @@ from core.documents.roster import (
     SignerEntry,
     Wallet,
 )
-from core.names import AAGUID, AMOUNT, ASSET, COUNT, DIGEST, LABEL, SECONDS, SLUG
+from core.names import AAGUID, AMOUNT, ASSET, COUNT, DIGEST, LABEL, SECONDS, SLUG, TIME
 from core.schema import Choice, Integer, Items, Maybe, Struct, Text, of
 
 
 class ConditionOp(StrEnum):
-    """Closed operators. `all`, `any` and `not` join conditions; the others compare one field."""
+    """Closed operators. `all`, `any` and `not` join conditions; the others look at one field.
+
+    `some` and `every` hold their one part against each element of a list; `within` takes a time window (zone,
+    weekdays, from, to); `own_wallet` takes nothing; `floor` takes an attested amount's field and basis points.
+    """
 
     ALL = "all"
     ANY = "any"
@@ -36,6 +40,11 @@ class ConditionOp(StrEnum):
     LE = "le"
     GE = "ge"
     HAS = "has"
+    SOME = "some"
+    EVERY = "every"
+    WITHIN = "within"
+    OWN_WALLET = "own_wallet"
+    FLOOR = "floor"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,6 +103,9 @@ class Dimension(StrEnum):
     ASSET = "asset"
     DESTINATION = "destination"
     CONTRACT = "contract"
+    BENEFICIARY = "beneficiary"
+    PROTOCOL = "protocol"
+    MANDATE = "mandate"
 
 
 class Measure(StrEnum):
@@ -116,7 +128,7 @@ class Limit:
     label: str = of(LABEL)
     order: int = of(COUNT)
     when: Condition | None = of(Maybe(Struct(lambda: Condition)))
-    per: tuple[Dimension, ...] = of(Items(Choice(Dimension), most=8))
+    per: tuple[Dimension, ...] = of(Items(Choice(Dimension), most=16))
     measure: Measure = of(Choice(Measure))
     asset: str | None = of(Maybe(ASSET))
     window: int | None = of(Maybe(SECONDS))
@@ -143,6 +155,59 @@ class ControlQuorums:
     ceremony: Quorum = of(Struct(lambda: Quorum))
     succession_delay: int = of(SECONDS)
     recovery_delay: int = of(SECONDS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ZoneOffset:
+    """From `since` on (Unix seconds), local time is UTC plus `minutes`."""
+
+    since: int = of(TIME)
+    minutes: int = of(Integer(least=-14 * 60, most=14 * 60))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A time zone as data, so that no two hosts disagree about summer time; drafted from the IANA database."""
+
+    name: str = of(Text(most=64, pattern=r"[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*"))
+    offsets: tuple[ZoneOffset, ...] = of(Items(Struct(lambda: ZoneOffset), least=1, most=64))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Demand:
+    """The least that a property asks for: distinct approvers, their distinct sites, and seats among them."""
+
+    approvers: int = of(Integer(least=1, most=16))
+    sites: int = of(Integer(most=16))
+    seats: tuple[Seat, ...] = of(Items(Struct(lambda: Seat), most=16))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Property:
+    """What the institution states about its own policy, proven before people sign it.
+
+    Whatever case meets `when` is denied, or takes at least `demand` (null: it is always denied).
+    """
+
+    id: str = of(SLUG)
+    label: str = of(LABEL)
+    when: Condition = of(Struct(lambda: Condition))
+    demand: Demand | None = of(Maybe(Struct(lambda: Demand)))
+
+
+class EvidenceKind(StrEnum):
+    """Reports about a draft that whoever signs it was shown."""
+
+    REPLAY = "replay"
+    PROOF = "proof"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The digest of a report about this policy without its evidence, so that people sign what they were shown."""
+
+    kind: EvidenceKind = of(Choice(EvidenceKind))
+    digest: str = of(DIGEST)
 
 
 _RULES = Items(Struct(lambda: Rule), most=2000)
@@ -178,6 +243,9 @@ class Policy(Document):
     attester_threshold: int = of(COUNT)
     recovery: tuple[NamedKey, ...] = of(Items(Struct(lambda: NamedKey), most=16))
     recovery_threshold: int = of(COUNT)
+    zones: tuple[Zone, ...] = of(Items(Struct(lambda: Zone), most=64))
+    properties: tuple[Property, ...] = of(Items(Struct(lambda: Property), most=256))
+    evidence: tuple[Evidence, ...] = of(Items(Struct(lambda: Evidence), most=8))
 
     @property
     def is_genesis(self) -> bool:

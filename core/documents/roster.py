@@ -162,18 +162,25 @@ class AbiFunction:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContractEntry:
-    """A reviewed contract with its functions and the code hash it had when it was reviewed."""
+    """A reviewed contract with its functions and the code hash it had when it was reviewed.
+
+    Contracts of one `protocol` count together where a limit says so.
+    """
 
     chain: str = of(CHAIN)
     address: str = of(ADDRESS)
     label: str = of(LABEL)
     code_hash: bytes | None = of(Maybe(HASH32))
     functions: tuple[AbiFunction, ...] = of(Items(Struct(lambda: AbiFunction), most=256))
+    protocol: str | None = of(Maybe(SLUG))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AddressEntry:
-    """A whitelisted destination; usable from the end of its cool-down until it expires."""
+    """A whitelisted destination; usable from the end of its cool-down until it expires.
+
+    Addresses of one `beneficiary` count together where a limit says so.
+    """
 
     id: str = of(SLUG)
     chain: str = of(CHAIN)
@@ -182,6 +189,7 @@ class AddressEntry:
     reason: str = of(SENTENCE)
     usable_from: int = of(TIME)
     expires: int = of(TIME)
+    beneficiary: str | None = of(Maybe(SLUG))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

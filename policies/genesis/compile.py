@@ -143,6 +143,7 @@ class _Compiler:
             reason=row.text("reason"),
             usable_from=usable_from,
             expires=self.now + row.seconds("valid", _YEAR),
+            beneficiary=row.text("beneficiary", "") or None,
         )
 
     def price(self, row: Row) -> ReferencePrice:
@@ -259,7 +260,7 @@ def genesis_compile(
         people=people, clients=(), signers=signers, wallets=wallets, assets=assets, contracts=(),
         addresses=addresses, prices=prices, guards=guards, grants=grants, escalations=escalations, limits=limits,
         controls=controls, witnesses=(), witness_threshold=0, attesters=(), attester_threshold=0, recovery=(),
-        recovery_threshold=0,
+        recovery_threshold=0, zones=(), properties=(), evidence=(),
     )  # fmt: skip
     try:
         problems = validate(Policy.from_bytes(policy.to_bytes()))

@@ -186,6 +186,7 @@ def test_hostile_labels_stay_text(page: Page, house: House, now: int, picture: P
         reason="<script>alert(2)</script>",
         usable_from=now - DAY,
         expires=now + DAY,
+        beneficiary=None,
     )
     world = house.world(now=now, addresses=(entry,), institution="</title><h1>Bank</h1>")
     house.pin(world)

@@ -214,6 +214,9 @@ class World:
             "attester_threshold": 0,
             "recovery": (),
             "recovery_threshold": 0,
+            "zones": (),
+            "properties": (),
+            "evidence": (),
         }
         return Policy(**(fields | self.overrides))
 
@@ -226,6 +229,7 @@ class World:
             reason="onboarded",
             usable_from=usable_from,
             expires=self.now + 90 * DAY,
+            beneficiary=None,
         )
 
     def intent(self, **changes: Any) -> Intent:  # noqa: ANN401 - fields of Intent

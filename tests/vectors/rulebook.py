@@ -9,14 +9,20 @@ from core.documents.policy import (
     ConditionOp,
     ConsentOrigin,
     ControlQuorums,
+    Demand,
     Dimension,
     Effect,
+    Evidence,
+    EvidenceKind,
     Limit,
     Measure,
     Policy,
+    Property,
     Quorum,
     Rule,
     Seat,
+    Zone,
+    ZoneOffset,
 )
 from core.documents.roster import (
     AbiFunction,
@@ -148,6 +154,7 @@ def _contracts() -> tuple[ContractEntry, ...]:
             label="Router",
             code_hash=b"\x80" * 32,
             functions=(AbiFunction(selector=bytes.fromhex("a9059cbb"), signature="transfer(address,uint256)"),),
+            protocol="uniswap",
         ),
     )
 
@@ -162,6 +169,7 @@ def _addresses() -> tuple[AddressEntry, ...]:
             reason="",
             usable_from=0,
             expires=10**11,
+            beneficiary="binance-group",
         ),
     )
 
@@ -218,4 +226,14 @@ def policy(header: Header) -> Policy:
         attester_threshold=1,
         recovery=(NamedKey(id="vault-1", public_key=b"\x83" * 32, host="safe"),),
         recovery_threshold=1,
+        zones=(Zone(name="Europe/Zurich", offsets=(ZoneOffset(since=0, minutes=60),)),),
+        properties=(
+            Property(
+                id="two-for-unlisted",
+                label="Unlisted takes two",
+                when=_rule("property", Effect.BLOCK, None).when,
+                demand=Demand(approvers=2, sites=2, seats=_SEATS.seats),
+            ),
+        ),
+        evidence=(Evidence(kind=EvidenceKind.REPLAY, digest="ab" * 32),),
     )

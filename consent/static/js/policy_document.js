@@ -73,6 +73,7 @@ const contract = struct({
   label,
   code_hash: maybe(hash32),
   functions: items(abiFunction, { most: 256 }),
+  protocol: maybe(slug),
 });
 
 const addressEntry = struct({
@@ -83,10 +84,13 @@ const addressEntry = struct({
   reason: sentence,
   usable_from: time,
   expires: time,
+  beneficiary: maybe(slug),
 });
 
 const condition = struct({
-  op: choice("all", "any", "not", "eq", "in", "le", "ge", "has"),
+  op: choice(
+    "all", "any", "not", "eq", "in", "le", "ge", "has", "some", "every", "within", "own_wallet", "floor",
+  ),
   field: maybe(text({ most: 64, pattern: "[a-z][a-z0-9_.]*" })),
   values: items(text({ most: 280, least: 0 }), { most: 1024 }),
   parts: items(later(() => condition), { most: 64 }),
@@ -109,7 +113,12 @@ const limit = struct({
   label,
   order: count,
   when: maybe(condition),
-  per: items(choice("initiator", "desk", "wallet", "chain", "asset", "destination", "contract"), { most: 8 }),
+  per: items(
+    choice(
+      "initiator", "desk", "wallet", "chain", "asset", "destination", "contract", "beneficiary", "protocol", "mandate",
+    ),
+    { most: 16 },
+  ),
   measure: choice("asset", "usd", "count", "fee"),
   asset: maybe(asset),
   window: maybe(seconds),
@@ -131,6 +140,26 @@ const controls = struct({
   succession_delay: seconds,
   recovery_delay: seconds,
 });
+
+const zone = struct({
+  name: text({ most: 64, pattern: "[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*" }),
+  offsets: items(struct({ since: time, minutes: integer({ least: -840, most: 840 }) }), { least: 1, most: 64 }),
+});
+
+const property = struct({
+  id: slug,
+  label,
+  when: condition,
+  demand: maybe(
+    struct({
+      approvers: integer({ least: 1, most: 16 }),
+      sites: integer({ most: 16 }),
+      seats: items(seat, { most: 16 }),
+    }),
+  ),
+});
+
+const evidence = struct({ kind: choice("replay", "proof"), digest });
 
 const rules = items(rule, { most: 2000 });
 const namedKey = struct({ id: slug, public_key: hash32, host: slug });
@@ -162,6 +191,9 @@ export const policy = struct(
     attester_threshold: count,
     recovery: items(namedKey, { most: 16 }),
     recovery_threshold: count,
+    zones: items(zone, { most: 64 }),
+    properties: items(property, { most: 256 }),
+    evidence: items(evidence, { most: 8 }),
   },
   (read) => {
     const first = read.previous === null;
