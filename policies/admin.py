@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from approvals.models import User
 from core.errors import CoreError
 from policies.difference import policy_difference
+from policies.draft_pages import draft_paths
 from policies.drafts import draft_read, successor_text
 from policies.errors import PolicyAppError
 from policies.models import Decision, LimitCounter, PolicyDraft, PolicyVersion, Reservation, VersionStatus
@@ -23,6 +24,7 @@ from policies.words import limit_words, rule_words
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
     from core.documents.policy import Policy
@@ -153,6 +155,10 @@ class PolicyDraftAdmin(admin.ModelAdmin[PolicyDraft]):
             initial.setdefault("title", f"After policy {active.number}")
             initial.setdefault("body", successor_text(active=active, now=int(timezone.now().timestamp())))
         return initial
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the draft's own pages."""
+        return [*draft_paths(self.admin_site.admin_view), *super().get_urls()]
 
     @admin.display(description="difference to the active version")
     def difference(self, draft: PolicyDraft) -> SafeString | str:

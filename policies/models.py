@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from chains.amounts import AmountField
-from core.documents.policy import Measure
+from core.documents.policy import EvidenceKind, Measure
 
 _DIGEST = 64
 _RULE_ID = 64
@@ -77,6 +77,55 @@ class PolicyDraft(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ReportState(StrEnum):
+    """A report's life: asked for, being made, then made or failed."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class PolicyReport(models.Model):
+    """A replay or a proof about a draft. It speaks of exactly the policy whose content it names."""
+
+    draft = models.ForeignKey(PolicyDraft, on_delete=models.CASCADE, related_name="reports")
+    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in EvidenceKind])
+    content = models.CharField(max_length=_DIGEST, help_text="The policy's digest without its evidence.")
+    options = models.TextField(default="{}", help_text="What was asked for, canonical JSON.")
+    state = models.CharField(
+        max_length=16, choices=[(s.value, s.value) for s in ReportState], default=ReportState.QUEUED.value
+    )
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    passed = models.BooleanField(null=True)
+    body = models.TextField(blank=True, help_text="The report, canonical JSON: exactly the bytes of its digest.")
+    digest = models.CharField(max_length=_DIGEST, blank=True)
+    error = models.TextField(blank=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "policies_report"
+        ordering = ("-pk",)
+        verbose_name = "policy report"
+        indexes = (models.Index(fields=["draft", "kind"], name="policies_report_draft_kind"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in ReportState]), name="report_state_known"),
+            # Only what was made whole says whether it passed, and under which digest.
+            models.CheckConstraint(
+                condition=Q(state="done", passed__isnull=False) & ~Q(digest="")
+                | ~Q(state="done") & Q(passed__isnull=True, digest=""),
+                name="report_done_is_whole",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.content[:16]}"
 
 
 class Outcome(StrEnum):

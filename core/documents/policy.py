@@ -257,6 +257,11 @@ class Policy(Document):
         """The deployment that this policy belongs to."""
         return self.digest if self.is_genesis else self.header.deployment
 
+    @property
+    def content_digest(self) -> str:
+        """The digest of this policy without its evidence: what a report about it names."""
+        return dataclasses.replace(self, evidence=()).digest
+
     def __post_init__(self) -> None:
         """Refuse a genesis that names a deployment, and a successor that names none."""
         super().__post_init__()

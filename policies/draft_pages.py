@@ -1,0 +1,23 @@
+"""The pages of a draft beside its form: each part names its own, and the admin serves them under the draft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpResponseBase
+    from django.urls import URLPattern
+
+    View = Callable[..., HttpResponseBase]
+
+
+def draft_paths(wrap: Callable[[View], View]) -> list[URLPattern]:
+    """Return the paths under ``policydraft/<int:pk>/…``.
+
+    Args:
+        wrap: The admin's own `admin_view`, so that each page is for staff who signed in.
+    """
+    del wrap
+    return []
