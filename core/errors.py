@@ -34,6 +34,14 @@ class JournalError(CoreError):
     """The journal is missing, broken, rolled back or not this signer's: it does not start."""
 
 
+class MerkleError(CoreError):
+    """A proof was asked for that a log of this size cannot give, or a stored tree does not fit together."""
+
+
+class CheckpointError(CoreError):
+    """A checkpoint of the log is malformed, another log's, or not signed by whom it has to be."""
+
+
 class SpentTokenError(CoreError):
     """A one-shot token was used twice, or before its reservation was journalled."""
 
