@@ -136,6 +136,6 @@ def test_a_cosignature_does_not_move_to_another_checkpoint_or_time() -> None:
     ("field", "value"),
     [("origin", ""), ("origin", "two words"), ("origin", "a\nb"), ("size", -1), ("size", 10**19), ("root", b"short")],
 )
-def test_a_checkpoint_that_has_no_note_cannot_be_made(field: str, value: Any) -> None:
+def test_a_checkpoint_that_has_no_note_cannot_be_made(field: str, value: Any) -> None:  # noqa: ANN401 - any field
     with pytest.raises(CheckpointError):
         dataclasses.replace(CHECKPOINT, **{field: value})
