@@ -33,6 +33,10 @@ class AuditTag(StrEnum):
     LIMIT_SPENT = "policies:limit:spent"
     LIMIT_RELEASED = "policies:limit:released"
     LIMIT_REFUSED = "policies:limit:refused"
+    LIMIT_RECONCILED = "policies:limit:reconciled"
+    LIMIT_MISMATCH = "policies:limit:mismatch"
+    REPORT_ASKED = "policies:report:asked"
+    REPORT_FINISHED = "policies:report:finished"
 
     # Orders
     REQUEST_PREPARED = "oms:request:prepared"

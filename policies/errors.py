@@ -42,3 +42,19 @@ class DescriptionError(PolicyAppError):
 
 class VersionRefusedError(PolicyAppError):
     """A signed policy cannot be stored; the message says why."""
+
+
+class ReportRefusedError(PolicyAppError):
+    """A report cannot be made; the message tells people why."""
+
+
+class ReportLostError(PolicyAppError):
+    """A report was given up, or its draft removed, while it was made."""
+
+
+class DraftTextError(PolicyAppError):
+    """A draft's text cannot be read or written as a document; the message says why."""
+
+
+class DraftConflictError(PolicyAppError):
+    """Somebody saved the draft after it was looked at: nothing was written."""
