@@ -19,15 +19,27 @@ _RULE_ID = 64
 
 
 class VersionStatus(StrEnum):
-    """A version's life: proposed, then active, then retired by its successor."""
+    """A version's life: proposed, signed by its quorum, active, then retired by its successor; or ended before."""
 
     PROPOSED = "proposed"
+    SIGNED = "signed"
     ACTIVE = "active"
     RETIRED = "retired"
+    ENDED = "ended"
+
+
+OPEN_STATUSES = (VersionStatus.PROPOSED.value, VersionStatus.SIGNED.value)
+"""A proposal that may still come into force; there is at most one."""
+IN_FORCE_STATUSES = (VersionStatus.ACTIVE.value, VersionStatus.RETIRED.value)
+"""What was ever in force: the chain."""
 
 
 class PolicyVersion(models.Model):
-    """One version of the policy. A trigger refuses every change of what people signed."""
+    """One version of the policy. A trigger refuses every change of what people signed.
+
+    `proposed_by` and `draft` are null for what was signed elsewhere: the genesis, a recovery. `ended_why` says in
+    words why a proposal came to nothing.
+    """
 
     number = models.PositiveIntegerField()
     digest = models.CharField(max_length=_DIGEST, unique=True)
@@ -35,9 +47,15 @@ class PolicyVersion(models.Model):
     consents = models.TextField(help_text="The signed consents, canonical JSON.")
     status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in VersionStatus])
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="successors")
+    draft = models.ForeignKey("PolicyDraft", null=True, on_delete=models.PROTECT, related_name="versions")
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     stored_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, help_text="A proposal that its quorum has not signed by then ends.")
+    signed_at = models.DateTimeField(null=True)
     activated_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_why = models.CharField(max_length=400, blank=True)
 
     class Meta:
         db_table = "policies_version"
@@ -53,12 +71,75 @@ class PolicyVersion(models.Model):
             ),
             models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="version_one_active"),
             models.UniqueConstraint(
-                fields=["number"], condition=~Q(status="proposed"), name="version_one_in_force_per_number"
+                fields=["number"], condition=Q(status__in=IN_FORCE_STATUSES), name="version_one_in_force_per_number"
+            ),
+            # Two that compete for one number could split the signers: whoever hears of which first.
+            models.UniqueConstraint(
+                fields=["previous"], condition=Q(status__in=OPEN_STATUSES), name="version_one_open_successor"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="proposed") | Q(proposed_by__isnull=False, expires_at__isnull=False),
+                name="version_proposed_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="ended") | (Q(ended_at__isnull=False) & ~Q(ended_why="")),
+                name="version_ended_says_why",
             ),
         )
 
     def __str__(self) -> str:
         return f"policy {self.number} ({self.status})"
+
+
+class HandoverState(StrEnum):
+    """Where one signer stands with one version."""
+
+    WAITING = "waiting"
+    AWAY = "away"
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+
+
+class PolicyHandover(models.Model):
+    """One signed version on its way to one signer, until the signer has taken it.
+
+    `kind` and `effective_at` are the signer's own answer. A refusal is tried again too: it may be about the moment.
+    """
+
+    version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="handovers")
+    signer = models.CharField(max_length=64)
+    state = models.CharField(
+        max_length=16, choices=[(s.value, s.value) for s in HandoverState], default=HandoverState.WAITING.value
+    )
+    kind = models.CharField(max_length=16, blank=True)
+    effective_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error = models.CharField(max_length=400, blank=True)
+    trials = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "policies_handover"
+        ordering = ("version", "signer")
+        verbose_name = "policy handover"
+        indexes = (models.Index(fields=["due_at"], name="policies_handover_due"),)
+        constraints = (
+            models.UniqueConstraint(fields=["version", "signer"], name="handover_once_per_signer"),
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in HandoverState]), name="handover_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="accepted", effective_at__isnull=False, due_at__isnull=True) & ~Q(kind="")
+                | ~Q(state="accepted") & Q(effective_at__isnull=True, kind=""),
+                name="handover_accepted_is_whole",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.signer}: {self.state}"
 
 
 class PolicyDraft(models.Model):
