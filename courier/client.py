@@ -14,7 +14,7 @@ import time
 from core.canonical import parse
 from core.errors import CoreError
 
-REQUEST_BYTES = 256 * 1024
+REQUEST_BYTES = 1024 * 1024
 """The most that a signer reads."""
 ANSWER_BYTES = 1024 * 1024
 _HEADER = struct.Struct(">I")

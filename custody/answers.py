@@ -26,7 +26,6 @@ STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID
 LANE_MISMATCH = frozenset({Refusal.NONCE, Refusal.INTENT_USED})
 """Refusals that say our nonces are not the signer's: a restored database, for instance. A person has to look."""
 VERSION = 1
-VERSION = 1
 """Of the frames that signers read."""
 _MESSAGE_MOST = 300
 
@@ -49,7 +48,7 @@ def status_frame() -> dict[str, object]:
     return {"v": VERSION, "op": "status"}
 
 
-def _read(answer: dict[str, object]) -> dict[str, object] | Refused:
+def result_read(answer: dict[str, object]) -> dict[str, object] | Refused:
     """Read an answer's outer shape: a result, or a refusal of the case.
 
     Raises:
@@ -82,7 +81,7 @@ def read_signature(answer: dict[str, object], *, intent: Intent, attempt: Attemp
         SignerWaitsError: If there is no decision.
         SignerAnswerError: If the bytes are anything else than what was asked for.
     """
-    result = _read(answer)
+    result = result_read(answer)
     if isinstance(result, Refused):
         return result
     expected = Type2(
@@ -116,7 +115,7 @@ def read_status(answer: dict[str, object], *, wallet: str) -> LaneStatus:
     Raises:
         SignerWaitsError: If there is no usable answer.
     """
-    result = _read(answer)
+    result = result_read(answer)
     if isinstance(result, Refused):
         raise SignerAnswerError("answer", "the signer refuses to tell its lanes")
     lanes = result.get("lanes")

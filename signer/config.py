@@ -49,7 +49,7 @@ class SocketConfig:
 class Bounds:
     """Bounds on what a peer can make the signer hold. `message_seconds`: for one whole message, in and out."""
 
-    message_bytes: int = 256 * 1024
+    message_bytes: int = 1024 * 1024
     message_seconds: float = 5.0
     connections: int = 32
 

@@ -1,4 +1,4 @@
-"""The signer's socket: frames of 4 bytes length (big-endian) and one strict JSON object, at most 256 KiB.
+"""The signer's socket: frames of 4 bytes length (big-endian) and one strict JSON object, at most 1 MiB.
 
 Requests have exactly these fields:
 

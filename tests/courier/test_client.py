@@ -119,7 +119,7 @@ def test_nobody_there(place: Path) -> None:
 
 
 def test_what_no_signer_reads_is_not_sent(place: Path) -> None:
-    assert code_of(str(place), bundle="x" * 300_000) == "oversize"
+    assert code_of(str(place), bundle="x" * 1_100_000) == "oversize"
 
 
 def test_trouble_on_the_way_looks_like_a_signers_error(place: Path) -> None:

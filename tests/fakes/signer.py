@@ -47,7 +47,7 @@ class FakeSigner:
                 if outer.down or len(header) < wire.HEADER.size:
                     return
                 raw = self.rfile.read(wire.HEADER.unpack(header)[0])
-                request = wire.read_request(raw, message_bytes=256 * 1024)
+                request = wire.read_request(raw, message_bytes=1024 * 1024)
                 with outer._lock:
                     answer = outer.answer(request)
                 if outer.distort is not None:

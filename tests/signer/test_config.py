@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_what_init_writes_can_be_read(unpinned: Rig) -> None:
     config = load_config(unpinned.state)
     assert (config.signer, config.role, config.network) == ("hsm-1", "hsm", False)
-    assert config.bounds.message_bytes == 256 * 1024
+    assert config.bounds.message_bytes == 1024 * 1024
 
 
 @pytest.mark.parametrize(

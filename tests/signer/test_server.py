@@ -81,7 +81,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a digest to sign": (framed(b'{"v":1,"op":"sign","digest":"0x00"}'), "malformed"),
     "another schema": (framed(b'{"v":1,"op":"control","order":{"kind":"sign"}}'), "malformed"),
     "no policy": (framed(b'{"v":1,"op":"policy","signed_policy":7}'), "malformed"),
-    "over 256 KiB": (struct.pack(">I", 256 * 1024 + 1) + b"x" * 1000, "too_large"),
+    "over 1 MiB": (struct.pack(">I", 1024 * 1024 + 1) + b"x" * 1000, "too_large"),
     "4 GiB": (b"\xff\xff\xff\xff", "too_large"),
     "empty": (struct.pack(">I", 0), "too_large"),
 }

@@ -1,0 +1,78 @@
+"""Handing a signed policy to a signer: one question, one checked answer. What it means is for those who ask."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from chains.guards import outside_transaction
+from core.canonical import MAX_BYTES
+from core.errors import CoreError
+from core.names import DIGEST, TIME
+from core.schema import write_struct
+from custody.answers import VERSION, Refused, result_read
+from custody.errors import SignerAnswerError
+from custody.ports import signer_port
+
+if TYPE_CHECKING:
+    from core.documents.policy import SignedPolicy
+
+FRAME_BYTES = MAX_BYTES
+"""The most that a signer reads at once: a policy that does not fit with its consents reaches nobody."""
+KINDS = frozenset({"tightening", "loosening", "recovery"})
+"""How a signer may take a successor (`core.succession`)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A signer took the policy. `effective`: when it comes into force there, Unix seconds by the signer's clock."""
+
+    kind: str
+    effective: int
+
+
+def policy_frame(signed: SignedPolicy) -> dict[str, object]:
+    """Ask a signer to accept a policy."""
+    return {"v": VERSION, "op": "policy", "signed_policy": write_struct(signed, "signed_policy")}
+
+
+def read_acceptance(answer: dict[str, object], *, digest: str) -> Accepted | Refused:
+    """Read the answer to `policy_frame`.
+
+    Args:
+        answer: What came back.
+        digest: The policy that was handed over.
+
+    Raises:
+        SignerWaitsError: If there is no decision.
+        SignerAnswerError: If the answer is about another policy, or cannot be read.
+    """
+    result = result_read(answer)
+    if isinstance(result, Refused):
+        return result
+    pending = result.get("pending")
+    waits = pending.get("policy") if isinstance(pending, dict) else None
+    kind = result.get("kind")
+    if digest not in (result.get("policy"), waits) or not isinstance(kind, str) or kind not in KINDS:
+        raise SignerAnswerError("answer", "the signer does not say that it took this policy")
+    try:
+        effective = TIME.read(result.get("effective"), "effective")
+        DIGEST.read(result.get("policy"), "policy")
+    except CoreError as error:
+        raise SignerAnswerError("answer", f"unreadable: {error}") from error
+    return Accepted(kind=kind, effective=int(effective))
+
+
+def policy_hand_over(*, signer: str, signed: SignedPolicy) -> Accepted | Refused:
+    """Hand a signed policy to a signer. Idempotent there: one that it has gets the same answer.
+
+    Args:
+        signer: The signer's roster id.
+        signed: The policy with the consents of its predecessor's quorum.
+
+    Raises:
+        SignerWaitsError: If there is no usable answer; ask again.
+    """
+    outside_transaction("a signer asked")
+    answer = signer_port().request(signer, policy_frame(signed))
+    return read_acceptance(answer, digest=signed.policy.digest)
