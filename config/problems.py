@@ -11,7 +11,13 @@ from rest_framework.views import exception_handler
 
 from approvals.errors import ConsentRefusedError
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
-from policies.errors import DecisionConflictError, MandateRefusedError, NoPolicyError
+from policies.errors import (
+    DecisionConflictError,
+    MandateRefusedError,
+    NoPolicyError,
+    ProposalMissingError,
+    ProposalRefusedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +34,8 @@ STATUS_BY_ERROR: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (MandateRefusedError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NoPolicyError, HTTPStatus.SERVICE_UNAVAILABLE),
     (DecisionConflictError, HTTPStatus.CONFLICT),
+    (ProposalMissingError, HTTPStatus.NOT_FOUND),
+    (ProposalRefusedError, HTTPStatus.CONFLICT),
 )
 
 

@@ -58,3 +58,20 @@ class DraftTextError(PolicyAppError):
 
 class DraftConflictError(PolicyAppError):
     """Somebody saved the draft after it was looked at: nothing was written."""
+
+
+class RowValueError(PolicyAppError):
+    """A row of a form cannot be read; the message says what is wrong with what was typed."""
+
+
+class ProposalRefusedError(PolicyAppError):
+    """A draft cannot be proposed, or a proposal has moved on. `code` is for machines, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ProposalMissingError(PolicyAppError):
+    """There is no such proposal."""
