@@ -28,7 +28,7 @@ install_locked() {
 
 python_environment() {
     make_venv
-    if [[ $1 == test ]]; then
+    if [[ $1 == test || $1 == mpc ]]; then
         install_locked test requirements.txt requirements-dev.txt
     else
         install_locked runtime requirements.txt

@@ -33,7 +33,7 @@ system_packages() {
         missing+=("$version-venv")
     fi
     have softhsm2-util || missing+=(softhsm2)
-    if [[ $1 != demo ]]; then
+    if [[ $1 == full || $1 == test ]]; then
         has_postgresql || missing+=(postgresql)
         have redis-server || missing+=(redis-server)
     fi
