@@ -11,7 +11,7 @@ from policies.units import NATIVE_DECIMALS, USD_DECIMALS, units_show
 if TYPE_CHECKING:
     from core.documents.policy import Policy
 
-_OPERATORS = {
+OPERATOR_WORDS = {
     ConditionOp.EQ: "is",
     ConditionOp.IN: "is one of",
     ConditionOp.LE: "is at most",
@@ -46,7 +46,8 @@ def duration_words(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _value_words(policy: Policy, field: str, value: str) -> str:
+def value_words(policy: Policy, field: str, value: str) -> str:
+    """Say a value of a field: amounts in their unit, what the policy names by its name."""
     if field == "usd" and value.isdigit():
         return f"{units_show(int(value), decimals=USD_DECIMALS)} USD"
     if field in _NATIVE_FIELDS and value.isdigit():
@@ -72,10 +73,10 @@ def condition_words(policy: Policy, condition: Condition) -> str:
     if condition.op is ConditionOp.NOT:
         return "not " + " and ".join(condition_words(policy, part) for part in condition.parts)
     field = condition.field or ""
-    values = [_value_words(policy, field, value) for value in condition.values[:_SHOWN_VALUES]]
+    values = [value_words(policy, field, value) for value in condition.values[:_SHOWN_VALUES]]
     more = len(condition.values) - len(values)
     tail = f" and {more} more" if more else ""
-    return f"{field} {_OPERATORS[condition.op]} {', '.join(values)}{tail}"
+    return f"{field} {OPERATOR_WORDS[condition.op]} {', '.join(values)}{tail}"
 
 
 def rule_words(policy: Policy, rule: Rule, *, adds: bool = False) -> str:
