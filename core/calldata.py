@@ -1,4 +1,4 @@
-"""Calldata that is understood completely, or not at all.
+"""Transfers, understood completely or not at all; `core.calls` says what calls of registered contracts do.
 
 Source: Solidity contract ABI specification; EIP-20 (``transfer``). A decoder that guesses is worse than none:
 dirty padding, trailing bytes and truncation all make a call unknown.
@@ -9,22 +9,26 @@ from __future__ import annotations
 import dataclasses
 from enum import StrEnum
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.abi import encode
 
+from core.abi import SELECTOR_BYTES, decode_strict
 from core.documents.mandate import Intent, Movement
 from core.names import checksum_address, native_asset, token_asset
 
-SELECTOR_BYTES = 4
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")
 _TRANSFER_TYPES = ("address", "uint256")
 
 
 class CallKind(StrEnum):
-    """What a transaction does, as far as it is understood."""
+    """What a transaction does, as far as it is understood.
+
+    `contract_call` is a call of a registered contract's registered function that decoded to the last byte, with all
+    calls inside it; what it moves may still not be known.
+    """
 
     NATIVE = "native_transfer"
     TOKEN = "token_transfer"  # noqa: S105 - an ERC-20 token, not a secret
+    CONTRACT = "contract_call"
     UNKNOWN = "unknown"
 
 
@@ -38,22 +42,6 @@ class Call:
     amount: int | None
     contract: str | None
     selector: bytes | None
-
-
-def decode_strict(types: tuple[str, ...], data: bytes) -> tuple[object, ...] | None:
-    """Decode ABI-encoded arguments; None unless re-encoding gives the same bytes.
-
-    Args:
-        types: ABI types, for instance ``("address", "uint256")``.
-        data: The arguments without their selector.
-    """
-    try:
-        values = decode(types, data, strict=True)
-        if encode(types, values) != data:
-            return None
-    except (DecodingError, EncodingError, ValueError, OverflowError):
-        return None
-    return tuple(values)
 
 
 def decode_call(intent: Intent) -> Call:

@@ -50,12 +50,11 @@ def _check_slot(bundle: Bundle, cancel: Cancel, journal: Journal) -> bool:
     return True
 
 
-def _initiators(bundle: Bundle, policy: Policy, journal: Journal) -> tuple[tuple[str, ...], str]:
+def _initiators(bundle: Bundle, policy: Policy, first: Draw | None) -> tuple[tuple[str, ...], str]:
     """Return whose limits the fee counts in: those who asked for the intent, as this journal remembers it.
 
     Nobody signed the bundle's mandate for a cancel; it only speaks where no journal does (a kept case, offline).
     """
-    first = journal.draw_of(bundle.intent.digest)
     if first is not None:
         return first.initiators, first.desk
     asker = bundle.mandate.asker.id
@@ -66,16 +65,20 @@ def _initiators(bundle: Bundle, policy: Policy, journal: Journal) -> tuple[tuple
 def _draw(cancel: Cancel, bundle: Bundle, policy: Policy, journal: Journal, now: int) -> Draw:
     chain = cancel.wallet.rpartition(":")[0]
     fee = min(CANCEL_GAS * cancel.max_fee_per_gas, UINT256_MAX)
-    initiators, desk = _initiators(bundle, policy, journal)
+    first = journal.draw_of(bundle.intent.digest)
+    initiators, desk = _initiators(bundle, policy, first)
     return Draw(
         time=now,
+        order=bundle.mandate.digest if first is None else first.order,
         initiators=initiators,
         desk=desk,
         wallet=cancel.wallet,
         chain=chain,
-        asset=native_asset(chain),
-        destination=cancel.wallet.rpartition(":")[2],
-        contract=None,
+        assets=(native_asset(chain),),
+        destinations=(cancel.wallet.rpartition(":")[2],),
+        beneficiaries=(cancel.wallet.rpartition(":")[2],),
+        contracts=(),
+        protocols=(),
         amounts=(AssetDraw(asset=native_asset(chain), amount=fee),),
         usd_e8=0,
         fee=fee,

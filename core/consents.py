@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SignedConsent, SubjectType, WebAuthnProof
 from core.errors import Refusal, RefusedError, require
+from core.quorum import Approver
 from core.records import UsedConsent
 from core.webauthn import check_assertion, check_client_signature
 
@@ -34,10 +35,11 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Voice:
-    """One verified consent: who (person or client), what, and what it used up."""
+    """One verified consent: who (person or client), what, when (Unix seconds, as signed), and what it used up."""
 
     actor: str
     decision: Decision
+    at: int
     person: Person | None
     used: UsedConsent
 
@@ -81,7 +83,7 @@ def _person(signed: SignedConsent, proof: WebAuthnProof, policy: Policy) -> Voic
     used = UsedConsent(
         id=statement.header.id, challenge=statement.challenge, credential=key.credential_id, counter=counter
     )
-    return Voice(actor=person.id, decision=statement.decision, person=person, used=used)
+    return Voice(actor=person.id, decision=statement.decision, at=statement.header.created, person=person, used=used)
 
 
 def _client(signed: SignedConsent, policy: Policy) -> Voice:
@@ -92,7 +94,7 @@ def _client(signed: SignedConsent, policy: Policy) -> Voice:
     require(statement.decision is Decision.ASK, Refusal.CONSENT_MISMATCH, "an API client asks and never consents")
     check_client_signature(signed, client.public_key)
     used = UsedConsent(id=statement.header.id, challenge=statement.challenge, credential=None, counter=0)
-    return Voice(actor=client.id, decision=statement.decision, person=None, used=used)
+    return Voice(actor=client.id, decision=statement.decision, at=statement.header.created, person=None, used=used)
 
 
 def check_consents(
@@ -131,13 +133,15 @@ def check_unused(voices: Sequence[Voice], journal: Journal) -> None:
         own_counters[place] = used.challenge
 
 
-def approvers(voices: Iterable[Voice], *, barred: frozenset[str]) -> list[Person]:
-    """Return the distinct people whose approval stands: not barred, and not withdrawn by themselves."""
+def approvers(voices: Iterable[Voice], *, barred: frozenset[str]) -> list[Approver]:
+    """Return the approvals that stand: of people who are not barred, and who did not withdraw.
+
+    Somebody who approved twice is in it twice, with both times; `core.quorum` gives them one seat.
+    """
     voices = tuple(voices)
     gone = {voice.actor for voice in voices if voice.decision is Decision.WITHDRAW}
-    people = {
-        voice.person.id: voice.person
+    return [
+        Approver(voice.person, voice.at)
         for voice in voices
-        if voice.decision is Decision.APPROVE and voice.person is not None
-    }
-    return [person for name, person in people.items() if name not in barred | gone]
+        if voice.decision is Decision.APPROVE and voice.person is not None and voice.person.id not in barred | gone
+    ]

@@ -55,7 +55,7 @@ def check_halt(order: HaltOrder, pins: Pins, journal: Journal, *, now: int) -> H
     named = not halt.signers or pins.signer in halt.signers
     if not named or halt.digest in journal.halts or halt.digest in journal.lifted:
         return None
-    return HaltRecord(kind="halt", time=max(now, journal.clock), halt=halt.digest, actor=people[0].id)
+    return HaltRecord(kind="halt", time=max(now, journal.clock), halt=halt.digest, actor=people[0].person.id)
 
 
 def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) -> ResumeRecord | None:
@@ -71,7 +71,7 @@ def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) 
     rejected = any(voice.decision is Decision.REJECT for voice in voices)
     require(not rejected, Refusal.REJECTED, "somebody rejected this resume")
     people = approvers(voices, barred=frozenset())
-    enough = len(people) >= _LEAST_RESUME and is_filled(policy.controls.resume, people)
+    enough = len({one.person.id for one in people}) >= _LEAST_RESUME and is_filled(policy.controls.resume, people)
     require(enough, Refusal.QUORUM, f"a resume takes {describe(policy.controls.resume)}")
     if resume.signers and pins.signer not in resume.signers:
         return None

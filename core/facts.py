@@ -1,79 +1,44 @@
-"""The closed registry of facts, how each is known, and the facts that follow from the case itself."""
+"""The facts that follow from the case itself, and what the case draws. `core.registry` says which facts there are."""
 
 from __future__ import annotations
 
 import dataclasses
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from core.calldata import Call, CallKind, decode_call
+from core.books import Books, books_of
+from core.calldata import CallKind
+from core.calls import Calls, Made, open_calls
 from core.documents.bundle import Provenance
 from core.documents.mandate import AskerKind, Intent, Mandate
 from core.errors import Refusal, RefusedError
 from core.limits import AssetDraw, Draw
 from core.names import native_asset
+from core.registry import REGISTRY, Fact, FactField, FactMap, FactType, flattened
 from core.schema import UINT256_MAX
+from core.timewindow import zones_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from core.documents.policy import Policy
 
-FactMap = dict[str, "str | int | bool | frozenset[str]"]
-"""Known facts; a field that is missing here is unknown."""
+__all__ = [
+    "REGISTRY",
+    "Fact",
+    "FactField",
+    "FactMap",
+    "FactType",
+    "Initiative",
+    "beneficiary_of",
+    "derive_facts",
+    "resolve_asker",
+    "usd_value",
+    "with_claims",
+]
 
 
-class FactType(StrEnum):
-    """What values a field has."""
-
-    TEXT = "text"
-    TEXTS = "texts"
-    NUMBER = "number"
-    FLAG = "flag"
-
-
-@dataclasses.dataclass(frozen=True)
-class FactField:
-    """A field of the registry."""
-
-    type: FactType
-    provenance: Provenance
-    help: str
-
-
-_D, _A, _C = Provenance.DERIVED, Provenance.ATTESTED, Provenance.CLAIMED
-REGISTRY: dict[str, FactField] = {
-    "initiator": FactField(FactType.TEXTS, _D, "Who asks; for an API client also its responsible persons"),
-    "initiator.roles": FactField(FactType.TEXTS, _D, "Roster roles of the person who asks"),
-    "initiator.kind": FactField(FactType.TEXT, _D, "person or client"),
-    "desk": FactField(FactType.TEXT, _D, "Desk of whoever asks"),
-    "wallet": FactField(FactType.TEXT, _D, "CAIP-10 account that pays"),
-    "wallet.kind": FactField(FactType.TEXT, _D, "hsm, mpc or software"),
-    "chain": FactField(FactType.TEXT, _D, "CAIP-2 chain"),
-    "asset": FactField(FactType.TEXT, _D, "CAIP-19 asset that moves"),
-    "amount": FactField(FactType.NUMBER, _D, "Amount in the asset's base units"),
-    "usd": FactField(FactType.NUMBER, _D, "Amount in 10⁻⁸ US dollars by the policy's reference price"),
-    "destination": FactField(FactType.TEXT, _D, "Beneficiary address"),
-    "destination.listed": FactField(FactType.FLAG, _D, "On the whitelist, past its cool-down, not expired"),
-    "destination.entry": FactField(FactType.TEXT, _D, "Id of the whitelist entry"),
-    "destination.own": FactField(FactType.FLAG, _D, "One of the institution's own wallets"),
-    "call.kind": FactField(FactType.TEXT, _D, "native_transfer, token_transfer or unknown"),
-    "contract": FactField(FactType.TEXT, _D, "Contract that is called"),
-    "selector": FactField(FactType.TEXT, _D, "First four bytes of the calldata, 0x hex"),
-    "value": FactField(FactType.NUMBER, _D, "Native coin sent along, wei"),
-    "fee": FactField(FactType.NUMBER, _D, "Gas times fee cap, wei"),
-    "gas": FactField(FactType.NUMBER, _D, "Gas limit"),
-    "time.minute": FactField(FactType.NUMBER, _D, "Minute of the UTC day, 0 to 1439"),
-    "time.weekday": FactField(FactType.NUMBER, _D, "Weekday in UTC, Monday is 0"),
-    "simulation.success": FactField(FactType.FLAG, _A, "Attested: the simulation succeeded"),
-    "code.unchanged": FactField(FactType.FLAG, _A, "Attested: code hashes are the reviewed ones"),
-    "breaker.closed": FactField(FactType.FLAG, _A, "Attested: the counterparty's circuit breaker is closed"),
-    "price.deviation_bps": FactField(FactType.NUMBER, _A, "Attested: distance from the price quorum, basis points"),
-    "sanctions.clear": FactField(FactType.FLAG, _A, "Attested: the destination is on no sanctions list"),
-    "risk.score": FactField(FactType.NUMBER, _A, "Attested: destination risk, 0 to 1000"),
-    "web.simulation": FactField(FactType.TEXT, _C, "Claimed by the server: ok, failed or missing"),
-    "web.first_use": FactField(FactType.FLAG, _C, "Claimed by the server: never paid before"),
-}
+_MOST_VALUES = 256
+"""A call with more values in its arguments is not described: its arguments are unknown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,94 +92,171 @@ def usd_value(policy: Policy, asset: str, amount: int, *, now: int) -> int | Non
     return min(rounded_up, UINT256_MAX)
 
 
-def _destination_facts(policy: Policy, chain: str, address: str, now: int) -> FactMap:
+def _destination_facts(books: Books, chain: str, address: str, now: int) -> FactMap:
+    entry = books.addresses.get((chain, address))
     facts: FactMap = {
         "destination": address,
-        "destination.own": any(w.address == address and w.chain == chain for w in policy.wallets),
+        "destination.own": address in books.own(chain),
         "destination.listed": False,
+        "destination.cooling": entry is not None and now < entry.usable_from,
+        "destination.beneficiary": beneficiary_of(books, chain, address),
+        "destination.lookalike": books.is_lookalike(address),
     }
-    for entry in policy.addresses:
-        if entry.chain == chain and entry.address == address:
-            # An entry that cools down or has expired is unknown: it grants nothing by its id either.
-            if entry.usable_from <= now < entry.expires:
-                facts["destination.entry"] = entry.id
-                facts["destination.listed"] = True
-            break
+    # An entry that cools down or has expired is unknown: it grants nothing by its id either.
+    if entry is not None and entry.usable_from <= now < entry.expires:
+        facts["destination.listed"] = True
+        facts["destination.entry"] = entry.id
+        facts["destination.label"] = entry.label
+        facts["destination.age"] = now - entry.usable_from
     return facts
 
 
-def _understood(call: Call, policy: Policy) -> Call:
-    """Take a transfer of a token that the policy does not know for what it is: a call to some contract."""
-    if call.kind is not CallKind.TOKEN or any(entry.id == call.asset for entry in policy.assets):
-        return call
-    return dataclasses.replace(call, kind=CallKind.UNKNOWN, destination=None, asset=None, amount=None)
+def beneficiary_of(books: Books, chain: str, address: str) -> str:
+    """Return whom an address pays in the end: its entry's beneficiary, usable or not, or else itself."""
+    entry = books.addresses.get((chain, address))
+    return address if entry is None or entry.beneficiary is None else entry.beneficiary
 
 
-def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, now: int) -> tuple[FactMap, Draw]:
+def _call_facts(made: Made, policy: Policy, books: Books, now: int) -> FactMap:
+    """Return the facts of one call."""
+    facts: FactMap = {"call.kind": made.kind.value, "value": made.value}
+    if made.has_data:
+        facts |= {"contract": made.to, "contract.known": made.contract is not None}
+    if made.contract is not None and made.contract.protocol is not None:
+        facts["contract.protocol"] = made.contract.protocol
+    if made.selector is not None:
+        facts["selector"] = "0x" + made.selector.hex()
+    if made.arguments is not None and _size(made.arguments) <= _MOST_VALUES:
+        facts |= {n: v for n, v in flattened("arg", made.arguments).items() if n != "arg"}
+    if made.allowance is not None:
+        facts["approve.asset"] = made.allowance.asset
+        facts["approve.spender"] = made.allowance.spender
+        facts["approve.amount"] = made.allowance.amount
+    if made.flow is not None and made.kind is not CallKind.CONTRACT:
+        facts |= {"asset": made.flow.asset, "amount": made.flow.amount}
+        facts |= _destination_facts(books, made.chain, made.flow.destination, now)
+    usd = None if made.flow is None else usd_value(policy, made.flow.asset, made.flow.amount, now=now)
+    if usd is not None:
+        facts["usd"] = usd
+    return facts
+
+
+def _size(fact: Fact) -> int:
+    return sum(_size(part) for part in fact) if isinstance(fact, tuple) else 1
+
+
+def _batch_facts(calls: Calls, elements: tuple[FactMap, ...]) -> FactMap:
+    """Return what is said about all calls together; what one unknown call leaves open stays unknown."""
+    allowances = [one.allowance for one in calls.made if one.allowance is not None and one.allowance.amount]
+    facts: FactMap = {
+        "calls": elements,
+        "calls.count": len(calls.made),
+        "calls.depth": max(one.depth for one in calls.made),
+        "calls.unknown": not calls.understood,
+    }
+    said = {
+        "calls.delegate": any(one.delegate for one in calls.made),
+        "approve.any": bool(allowances),
+        "approve.unlimited": any(one.unlimited for one in allowances),
+    }
+    return facts | {name: truth for name, truth in said.items() if truth or calls.understood}
+
+
+def _own_named(value: Fact, own: set[str]) -> set[str]:
+    """Return which of our own addresses a value holds anywhere."""
+    if isinstance(value, str):
+        return {value} & own
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return {name for part in value for name in _own_named(part, own)} if isinstance(value, tuple) else set()
+
+
+def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str, now: int) -> tuple[FactMap, Draw]:
     """Derive from the case all that follows from it, and what it draws.
 
     Args:
         intent: The exact transaction.
         policy: The policy that decides.
         who: The resolved asker.
+        order: The digest of the mandate.
         now: Unix seconds, UTC.
 
     Returns:
         The derived facts (what is not understood is missing, hence unknown) and the draw.
     """
-    call = _understood(decode_call(intent), policy)
-    kind = next((w.kind for w in policy.wallets if w.id == intent.wallet), None)
+    books = books_of(policy)
+    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books)
     facts: FactMap = {
         "initiator": frozenset(who.names),
-        "initiator.roles": who.roles,
-        "initiator.kind": who.kind,
+        "initiator.roles": frozenset(str(role) for role in who.roles),
+        "initiator.kind": who.kind.value,
         "desk": who.desk,
         "wallet": intent.wallet,
         "chain": intent.chain,
-        "call.kind": call.kind,
-        "value": intent.value,
         "fee": intent.fee_most,
         "gas": intent.gas,
+        "time.now": now,
         "time.minute": now // 60 % 1440,
         "time.weekday": (now // 86_400 + 3) % 7,
+        "time.zones": zones_now(policy.zones, now),
     }
-    if kind is not None:
-        facts["wallet.kind"] = kind
-    if call.contract is not None:
-        facts["contract"] = call.contract
-    if call.selector is not None:
-        facts["selector"] = "0x" + call.selector.hex()
-    usd = None
-    if call.asset is not None and call.amount is not None and call.destination is not None:
-        usd = usd_value(policy, call.asset, call.amount, now=now)
-        facts |= {"asset": call.asset, "amount": call.amount}
-        facts |= _destination_facts(policy, intent.chain, call.destination, now)
-        if usd is not None:
-            facts["usd"] = usd
-    return facts, _draw(intent, who, call, usd, now=now)
+    wallet = books.wallets.get(intent.wallet)
+    if wallet is not None:
+        facts["wallet.kind"] = wallet.kind.value
+    elements = tuple(_call_facts(made, policy, books, now) for made in calls.made)
+    draw = _draw(intent, who, calls, policy, books, order=order, now=now)
+    facts |= elements[0] | _batch_facts(calls, elements)
+    facts["wallets.named"] = frozenset(_own_named(elements, books.own(intent.chain)))
+    # What leaves in all, which for a batch is more than its first call says.
+    facts.pop("usd", None)
+    if draw.usd_e8 is not None:
+        facts["usd"] = draw.usd_e8
+    return facts, draw
 
 
-def _draw(intent: Intent, who: Initiative, call: Call, usd: int | None, *, now: int) -> Draw:
-    native = native_asset(intent.chain)
-    amounts = {native: intent.value + intent.fee_most}
-    if call.asset is not None and call.asset != native and call.amount is not None:
-        amounts[call.asset] = call.amount
+def _worth(policy: Policy, amounts: Mapping[str, int], now: int) -> int | None:
+    total = 0
+    for asset, amount in amounts.items():
+        usd = usd_value(policy, asset, amount, now=now)
+        if usd is None:
+            return None
+        total += usd
+    return min(total, UINT256_MAX)
+
+
+def _draw(
+    intent: Intent, who: Initiative, calls: Calls, policy: Policy, books: Books, *, order: str, now: int
+) -> Draw:
+    native, flows = native_asset(intent.chain), calls.flows
+    leaving: dict[str, int] = {}
+    for flow in flows or ():
+        leaving[flow.asset] = leaving.get(flow.asset, 0) + flow.amount
+    # A batch may pay out less than is sent to it: the rest stays there, and it has left all the same.
+    sent = max(intent.value, leaving.pop(native, 0))
+    held = leaving | ({native: sent} if sent or calls.outer.kind is CallKind.NATIVE else {})
+    destinations = {flow.destination for flow in flows or ()} | ({intent.to} if flows and intent.value else set())
+    contracts = {one.to: one.contract for one in calls.made if one.has_data}
+    protocols = {entry.protocol for entry in contracts.values() if entry is not None and entry.protocol is not None}
+    amounts = leaving | {native: sent + intent.fee_most}
     return Draw(
         time=now,
+        order=order,
         initiators=who.names,
         desk=who.desk,
         wallet=intent.wallet,
         chain=intent.chain,
-        asset=call.asset,
-        destination=call.destination,
-        contract=call.contract,
+        assets=tuple(sorted(held)) if flows else (),
+        destinations=tuple(sorted(destinations)),
+        beneficiaries=tuple(sorted({beneficiary_of(books, intent.chain, name) for name in destinations})),
+        contracts=tuple(sorted(contracts)),
+        protocols=tuple(sorted(protocols)),
         amounts=tuple(AssetDraw(asset=a, amount=min(n, UINT256_MAX)) for a, n in sorted(amounts.items())),
-        usd_e8=usd,
+        usd_e8=_worth(policy, held, now) if flows else None,
         fee=min(intent.fee_most, UINT256_MAX),
     )
 
 
-def with_claims(facts: FactMap, claims: Mapping[str, str | int | bool | frozenset[str]]) -> FactMap:
+def with_claims(facts: FactMap, claims: Mapping[str, Fact]) -> FactMap:
     """Add what a server claims, under claimed fields only; used by the web tier, never by a signer."""
     allowed = {name: value for name, value in claims.items() if REGISTRY[name].provenance is Provenance.CLAIMED}
     return facts | allowed

@@ -36,6 +36,11 @@ def checksum_address(address: str) -> str:
     return "0x" + "".join(d.upper() if int(m, 16) >= 8 else d for d, m in zip(digits, marks, strict=False))  # noqa: PLR2004 - EIP-55's own threshold
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address in its EIP-55 spelling."""
+    return _ADDRESS.fullmatch(text) is not None and checksum_address(text) == text
+
+
 def address_bytes(address: str) -> bytes:
     """Return the 20 bytes of an address."""
     return bytes.fromhex(address[2:])

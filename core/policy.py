@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.conditions import Truth, evaluate, explain, is_web_only
 from core.documents.policy import Effect, Limit, Measure, Policy, Quorum, Rule
-from core.facts import REGISTRY, FactMap
+from core.registry import FactMap, field_of
 from core.limits import UNBOUNDED, Draw, Totals, amount_of, scope_keys
 from core.quorum import EMPTY, join
 
@@ -90,7 +90,7 @@ class _Run:
     """One decision in the making."""
 
     def __init__(self, policy: Policy, facts: FactMap, *, enforce: bool, details: bool) -> None:
-        self.facts = {name: value for name, value in facts.items() if name in REGISTRY}
+        self.facts = {name: value for name, value in facts.items() if field_of(name)}
         self.web = _web_rules(policy)
         self.enforce = enforce
         self.details = details
@@ -164,7 +164,7 @@ class _Run:
                 self.note(Section.LIMIT, limit, Verdict.NOT_MATCHED)
                 continue
             amount = amount_of(limit.measure, limit.asset, draw)
-            if limit.measure is Measure.ASSET and amount == 0 and draw.asset is not None:
+            if limit.measure is Measure.ASSET and amount == 0 and draw.assets:
                 self.note(Section.LIMIT, limit, Verdict.NOT_MATCHED)
                 continue
             worst = max(

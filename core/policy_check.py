@@ -16,7 +16,7 @@ from core.evm import address_of
 from core.facts import REGISTRY, FactType
 from core.names import ACCOUNT, ADDRESS, ASSET, CHAIN, SELECTOR, SLUG
 from core.profile import production_problems
-from core.quorum import is_filled
+from core.quorum import Approver, is_filled
 from core.schema import Choice
 from core.webauthn import parse_public_key
 
@@ -106,11 +106,9 @@ def _quorum(at: str, quorum: Quorum, policy: Policy, *, may_be_empty: bool = Fal
         holders = sum(1 for p in policy.people if seat.role in p.roles and p.keys)
         if holders < seat.count:
             yield f"{at}: {seat.count} {seat.role} needed, {holders} on the roster hold a key"
-        if seat.stage:
-            yield f"{at}: ordered stages are not supported yet"
     wanted = {seat.role for seat in quorum.seats}
     able = [person for person in policy.people if person.keys and not wanted.isdisjoint(person.roles)]
-    if seats >= quorum.sites and not is_filled(quorum, able):
+    if seats >= quorum.sites and not is_filled(quorum, [Approver(person, 0) for person in able]):
         yield f"{at}: the roster cannot fill these seats with people of their own from {quorum.sites} sites"
 
 

@@ -22,7 +22,7 @@ from core.evm import Type2
 from core.facts import Initiative, derive_facts, resolve_asker
 from core.nonces import place_attempt
 from core.policy import decide
-from core.quorum import describe, is_filled, open_seats
+from core.quorum import describe, open_seats, parts_to_fill
 from core.records import ReserveRecord
 from core.verified import SEAL, Verified
 
@@ -145,19 +145,19 @@ def _check_decision(
     voices: tuple[Voice, ...],
     journal: Journal,
     *,
+    order: str,
     now: int,
 ) -> tuple[Draw, list[str]]:
-    facts, draw = derive_facts(intent, policy, who, now=now)
+    facts, draw = derive_facts(intent, policy, who, order=order, now=now)
     decision = decide(policy, facts, draw, journal.totals_without(intent.digest), now=now, enforce=True)
     require(decision.allowed, Refusal.DENIED, "; ".join(decision.reasons))
     seated = approvers(voices, barred=who.persons)
     # The parts as well: joined, one part's people could lend another part their site.
-    for quorum in (decision.required, *decision.asked):
-        if not is_filled(quorum, seated):
-            seats, sites = open_seats(quorum, seated)
-            missing = ", ".join(seats) or f"{sites} more sites"
-            raise RefusedError(Refusal.QUORUM, f"{describe(quorum)} required; missing: {missing}")
-    names = ", ".join(sorted(person.id for person in seated)) or "nobody needed"
+    for quorum in parts_to_fill(decision.required, decision.asked):
+        missing = open_seats(quorum, seated)
+        if missing.size:
+            raise RefusedError(Refusal.QUORUM, f"{describe(quorum)} required; missing: {missing.words()}")
+    names = ", ".join(sorted({one.person.id for one in seated})) or "nobody needed"
     return draw, [f"policy grants it by {decision.grant}", f"quorum {describe(decision.required)}: {names}"]
 
 
@@ -188,7 +188,7 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
     _check_movements(intent)
     who, voices = _check_people(bundle, policy, pins, journal, now)
     voices = _standing(bundle.mandate, voices, journal)
-    draw, words = _check_decision(intent, policy, who, voices, journal, now=now)
+    draw, words = _check_decision(intent, policy, who, voices, journal, order=bundle.mandate.digest, now=now)
     placed = place_attempt(intent, bundle.attempt, journal)
     transaction = Type2(
         chain_id=intent.chain_id,

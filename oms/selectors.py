@@ -13,7 +13,7 @@ from core.documents.mandate import Mandate
 from core.documents.roster import Role
 from core.facts import resolve_asker
 from core.lifecycle import State
-from core.quorum import EMPTY, describe, open_seats
+from core.quorum import EMPTY, Approver, describe, open_seats, parts_to_fill
 from oms.errors import RequestMissingError
 from oms.models import TransactionEvent, TransactionRequest
 from policies.selectors import decision_asked, decision_find, decision_required, policy_active, policy_find
@@ -111,21 +111,17 @@ def seats_of(*, request: TransactionRequest) -> Seats:
     approved = list(_approvers(request, policy)) if policy is not None else []
     # As signers count: what is joined has to be filled, and so has each quorum that was joined in it.
     asked = () if decision is None else decision_asked(decision=decision)
-    roles, sites = max((open_seats(part, approved) for part in (required, *asked)), key=_missing)
+    missing = max((open_seats(part, approved) for part in parts_to_fill(required, asked)), key=lambda part: part.size)
     return Seats(
         required=required,
         words=describe(required),
-        approved_by=tuple(person.id for person in approved),
-        open_roles=tuple(roles),
-        open_sites=sites,
+        approved_by=tuple(dict.fromkeys(one.person.id for one in approved)),
+        open_roles=missing.roles,
+        open_sites=missing.sites,
     )
 
 
-def _missing(still_open: tuple[list[Role], int]) -> int:
-    return len(still_open[0]) + still_open[1]
-
-
-def _approvers(request: TransactionRequest, policy: Policy) -> Iterable[Person]:
+def _approvers(request: TransactionRequest, policy: Policy) -> Iterable[Approver]:
     mandate = Mandate.from_bytes(request.mandate_text.encode())
     barred = resolve_asker(mandate, policy).persons
     people = {person.id: person for person in policy.people}
@@ -133,7 +129,7 @@ def _approvers(request: TransactionRequest, policy: Policy) -> Iterable[Person]:
         statement = signed.statement
         counts = statement.decision is Decision.APPROVE and statement.subject_type is SubjectType.MANDATE
         if counts and statement.actor in people and statement.actor not in barred:
-            yield people[statement.actor]
+            yield Approver(people[statement.actor], statement.header.created)
 
 
 def request_timeline(*, request: TransactionRequest) -> QuerySet[TransactionEvent]:

@@ -88,7 +88,7 @@ def _case_of(mandate: Mandate, policy: Policy, claims: Mapping[str, FactValue], 
         who = resolve_asker(mandate, policy)
     except RefusedError as error:
         raise MandateRefusedError(str(error.code), error.message) from error
-    facts, draw = facts_gather(intent=intent, policy=policy, who=who, claims=claims, now=now)
+    facts, draw = facts_gather(intent=intent, policy=policy, who=who, claims=claims, order=mandate.digest, now=now)
     return _Case(policy=policy, mandate=mandate, intent=intent, facts=facts, draw=draw)
 
 

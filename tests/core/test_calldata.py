@@ -9,7 +9,8 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calldata import CallKind, decode_call, decode_strict, encode_transfer, movements_of
+from core.abi import decode_strict
+from core.calldata import CallKind, decode_call, encode_transfer, movements_of
 from core.names import address_from_bytes
 from tests.factories.world import ETHER, LISTED, NATIVE, TOKEN, TOKEN_CONTRACT, World
 from tests.soak import bounded

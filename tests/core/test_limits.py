@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from core.documents.control import LaneStart
 from core.documents.policy import Dimension, Limit, Measure
 from core.limits import UNBOUNDED, AssetDraw, Draw, DrawBook, amount_of, scope_keys, scope_of
 from core.records import ReserveRecord
-from tests.factories.world import CHAIN, DAY, LISTED, NATIVE, NOW, STRANGER, TOKEN, World, limit
+from tests.factories.world import CHAIN, DAY, LISTED, NATIVE, NOW, STRANGER, TOKEN, TOKEN_CONTRACT, World, limit
 from tests.soak import bounded
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ def draw(amount: int = 5, *, time: int = NOW, **changes: Any) -> Draw:  # noqa: 
         "desk": "desk-a",
         "wallet": WORLD.wallet,
         "chain": CHAIN,
-        "asset": NATIVE,
-        "destination": LISTED,
-        "contract": None,
+        "order": "aa" * 32,
+        "assets": (NATIVE,),
+        "destinations": (LISTED,),
+        "beneficiaries": (LISTED,),
+        "contracts": (),
+        "protocols": (),
         "amounts": (AssetDraw(asset=NATIVE, amount=amount),),
         "usd_e8": amount * 100,
         "fee": amount * 7,
@@ -116,7 +120,7 @@ def test_each_measure_counts_its_own_unit() -> None:
 
 
 def test_what_is_not_known_is_unbounded() -> None:
-    unknown = draw(5, asset=None, destination=None, usd_e8=None, contract=STRANGER)
+    unknown = draw(5, assets=(), destinations=(), beneficiaries=(), usd_e8=None, contracts=(STRANGER,))
     assert amount_of(Measure.USD, None, unknown) == UNBOUNDED
     assert amount_of(Measure.ASSET, TOKEN, unknown) == UNBOUNDED
     # What it sends along in the native coin is known, and tokens of other chains cannot move.
@@ -137,9 +141,12 @@ def test_every_dimension_counts_apart() -> None:
         Dimension.DESK: {"desk": "desk-b"},
         Dimension.WALLET: {"wallet": f"{CHAIN}:{STRANGER}"},
         Dimension.CHAIN: {"chain": "eip155:1"},
-        Dimension.ASSET: {"asset": TOKEN},
-        Dimension.DESTINATION: {"destination": STRANGER},
-        Dimension.CONTRACT: {"contract": STRANGER},
+        Dimension.ASSET: {"assets": (TOKEN,)},
+        Dimension.DESTINATION: {"destinations": (STRANGER,)},
+        Dimension.CONTRACT: {"contracts": (STRANGER,)},
+        Dimension.BENEFICIARY: {"beneficiaries": ("acme",)},
+        Dimension.PROTOCOL: {"protocols": ("curve",)},
+        Dimension.MANDATE: {"order": "bb" * 32},
     }
     assert set(changes) == set(Dimension)
     for dimension, change in changes.items():
@@ -165,3 +172,38 @@ def test_a_case_that_is_decided_again_does_not_count_against_itself() -> None:
     assert others.used(daily(), (), now=NOW + DAY + 1) == 6
     assert others.used(daily(Measure.ASSET, DAY, Dimension.INITIATOR), ("tom",), now=NOW + 10) == 0
     assert journal.totals_without("ff" * 32).used(daily(), (), now=NOW + 10) == 11
+
+
+def test_a_draw_of_many_counts_whole_under_each_of_them() -> None:
+    book = DrawBook()
+    book.add(draw(5, destinations=tuple(sorted((LISTED, STRANGER))), beneficiaries=("acme", "bolt")))
+    to = scope_of(daily(Measure.ASSET, DAY, Dimension.DESTINATION))
+    both = scope_of(daily(Measure.ASSET, DAY, Dimension.DESTINATION, Dimension.BENEFICIARY))
+    assert [book.since(to, (name,), None) for name in (LISTED, STRANGER, TOKEN_CONTRACT)] == [5, 5, 0]
+    assert [book.since(both, (LISTED, name), None) for name in ("acme", "bolt", "other")] == [5, 5, 0]
+
+
+def test_slices_add_up_where_they_share_a_mandate_or_a_beneficiary() -> None:
+    book = DrawBook()
+    for place, address in enumerate((LISTED, STRANGER, TOKEN_CONTRACT)):
+        book.add(draw(3, time=NOW + place, destinations=(address,), beneficiaries=("acme",)))
+    for dimension, key, total in (
+        (Dimension.DESTINATION, LISTED, 3),
+        (Dimension.BENEFICIARY, "acme", 9),
+        (Dimension.MANDATE, "aa" * 32, 9),
+        (Dimension.MANDATE, "bb" * 32, 0),
+    ):
+        assert book.since(scope_of(daily(Measure.ASSET, DAY, dimension)), (key,), NOW) == total
+
+
+@pytest.mark.parametrize("field", ["assets", "destinations", "beneficiaries", "contracts", "protocols"])
+def test_what_a_draw_names_has_one_spelling(field: str) -> None:
+    for names in (("b", "a"), ("a", "a")):
+        with pytest.raises(ValueError, match="sorted, each once"):
+            draw(1, **{field: names})
+
+
+def test_what_is_not_known_counts_apart_from_everything_that_is() -> None:
+    unknown = draw(1, assets=(), destinations=(), beneficiaries=())
+    per = (Dimension.ASSET, Dimension.DESTINATION, Dimension.BENEFICIARY, Dimension.CONTRACT, Dimension.PROTOCOL)
+    assert scope_keys(per, unknown) == [("?", "?", "?", "-", "-")]

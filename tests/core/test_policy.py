@@ -9,8 +9,9 @@ import pytest
 
 from core.documents.policy import Condition, ConditionOp, Effect, Measure, Policy, Quorum, Rule
 from core.documents.roster import Role
-from core.facts import REGISTRY, derive_facts, resolve_asker, usd_value, with_claims
+from core.facts import derive_facts, resolve_asker, usd_value, with_claims
 from core.policy import Decision, Section, Verdict, decide, limit_breaches
+from core.registry import field_of, fits
 from tests.factories.world import COOLING, DAY, ETHER, NATIVE, NOW, TOKEN, World, compare, limit, seats
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def judge(
     empty: dict[str, Any] = {"guards": (), "grants": (), "escalations": (), "limits": ()}
     policy: Policy = dataclasses.replace(WORLD.policy, **(empty | sections))
     who = resolve_asker(WORLD.mandate(), policy)
-    facts, draw = derive_facts(intent or WORLD.intent(), policy, who, now=now)
+    facts, draw = derive_facts(intent or WORLD.intent(), policy, who, order="aa" * 32, now=now)
     return decide(
         policy,
         with_claims(facts, claims or {}),
@@ -239,33 +240,34 @@ def test_a_cancels_fee_is_held_to_the_hard_limits_alone() -> None:
     fee = limit("fee", Measure.FEE, 10**15, window=DAY, order=1)
     policy = dataclasses.replace(WORLD.policy, limits=(fee, dataclasses.replace(fee, id="ask", quorum=ONE)))
     who = resolve_asker(WORLD.mandate(), policy)
-    _, draw = derive_facts(WORLD.intent(), policy, who, now=NOW)
+    _, draw = derive_facts(WORLD.intent(), policy, who, order="aa" * 32, now=NOW)
     assert len(limit_breaches(policy, draw, WORLD.make_journal(), now=NOW)) == 1
 
 
 def test_every_derived_fact_is_in_the_registry_with_its_type() -> None:
     policy = WORLD.policy
     who = resolve_asker(WORLD.mandate(asker="bot-1"), policy)
-    types = {"text": str, "texts": frozenset, "number": int, "flag": bool}
     for intent in (WORLD.intent(), WORLD.token_intent(5), WORLD.intent(data=b"\1\2\3\4\5")):
-        facts, _ = derive_facts(intent, policy, who, now=NOW)
+        facts, _ = derive_facts(intent, policy, who, order="aa" * 32, now=NOW)
         for name, value in facts.items():
-            assert REGISTRY[name].provenance == "derived"
-            assert isinstance(value, types[REGISTRY[name].type])
+            field = field_of(name)
+            assert field is not None
+            assert field.provenance == "derived"
+            assert fits(name, value)
 
 
 def test_the_clock_facts_are_utc() -> None:
     who = resolve_asker(WORLD.mandate(), WORLD.policy)
     # 2027-01-15 08:00:00 UTC, a Friday.
-    facts, _ = derive_facts(WORLD.intent(), WORLD.policy, who, now=1_800_000_000)
+    facts, _ = derive_facts(WORLD.intent(), WORLD.policy, who, order="aa" * 32, now=1_800_000_000)
     assert (facts["time.minute"], facts["time.weekday"]) == (480, 4)
 
 
 def test_an_entry_that_cools_down_is_not_known_by_its_id_either() -> None:
     world = World()
     who = resolve_asker(world.mandate(), world.policy)
-    usable, _ = derive_facts(world.intent(), world.policy, who, now=NOW)
-    cooling, _ = derive_facts(world.intent(to=COOLING), world.policy, who, now=NOW)
+    usable, _ = derive_facts(world.intent(), world.policy, who, order="aa" * 32, now=NOW)
+    cooling, _ = derive_facts(world.intent(to=COOLING), world.policy, who, order="aa" * 32, now=NOW)
     assert (usable["destination.entry"], usable["destination.listed"]) == ("binance", True)
     assert "destination.entry" not in cooling
     assert cooling["destination.listed"] is False

@@ -141,9 +141,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         grant(Effect.ALLOW, seats((Role.RISK_OFFICER, 2), (Role.CRO, 1), sites=3)),
         "from 3 sites",
     ),
-    "an ordered stage": (
-        grant(Effect.ALLOW, Quorum(seats=(Seat(role=Role.CRO, count=1, stage=1),), sites=0)),
-        "stages are not supported",
+    "stages that need the same person": (
+        grant(Effect.ALLOW, Quorum(seats=tuple(Seat(role=Role.CRO, count=1, stage=n) for n in (0, 1)), sites=0)),
+        "cannot fill these seats",
     ),
     "a limit of zero": (one_limit(most=0), "limit extra: must be greater than 0"),
     "base units of no asset": (one_limit(asset=None), "an asset is named exactly where"),

@@ -129,8 +129,9 @@ def test_a_window_rolls_with_its_edge_as_in_a_signer() -> None:
 
 def _draw(world: World) -> Draw:
     return Draw(
-        time=NOW, initiators=("tessa",), desk="desk-a", wallet=world.wallet, chain="eip155:31337", asset=NATIVE,
-        destination=LISTED, contract=None, amounts=(AssetDraw(asset=NATIVE, amount=10 * ETHER),), usd_e8=0, fee=0,
+        time=NOW, order="aa" * 32, initiators=("tessa",), desk="desk-a", wallet=world.wallet, chain="eip155:31337",
+        assets=(NATIVE,), destinations=(LISTED,), beneficiaries=(LISTED,), contracts=(), protocols=(),
+        amounts=(AssetDraw(asset=NATIVE, amount=10 * ETHER),), usd_e8=0, fee=0,
     )  # fmt: skip
 
 
@@ -287,7 +288,8 @@ def test_totals_are_those_of_a_signers_book(seed: int) -> None:
         world.now = now  # documents made now
         intent = world.intent(value=amount * ETHER // 1_000) if native else world.token_intent(amount * 10**6)
         mandate = world.mandate(intent, asker=chance.choice(("tessa", "tom", "bot-1")))
-        _, draw = derive_facts(intent, world.policy, resolve_asker(mandate, world.policy), now=now)
+        who = resolve_asker(mandate, world.policy)
+        _, draw = derive_facts(intent, world.policy, who, order=mandate.digest, now=now)
         book_total = {
             (one.id, key): _book_used(book, one, key, now) for one in limits for key in scope_keys(one.per, draw)
         }
