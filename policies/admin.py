@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
@@ -15,6 +18,8 @@ from core.errors import CoreError
 from policies.difference import policy_difference
 from policies.draft_pages import draft_paths
 from policies.drafts import draft_read, successor_text
+from policies.editor.body import body_revision
+from policies.editor.steps import draft_tabs
 from policies.errors import PolicyAppError
 from policies.models import Decision, LimitCounter, PolicyDraft, PolicyVersion, Reservation, VersionStatus
 from policies.selectors import decision_view, policy_active, version_policy
@@ -23,7 +28,7 @@ from policies.words import limit_words, rule_words
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
@@ -121,10 +126,33 @@ class PolicyVersionAdmin(_ReadOnlyAdmin):
 class PolicyDraftForm(forms.ModelForm[PolicyDraft]):
     """A draft: title and document. What is wrong is listed; what was typed stays."""
 
+    revision = forms.CharField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = PolicyDraft
         fields = ("title", "body")
         widgets = {"body": forms.Textarea(attrs={"rows": 40, "cols": 110, "spellcheck": "false"})}  # noqa: RUF012 - Django's convention
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        super().__init__(*args, **kwargs)
+        self.kept = body_revision(self.instance.body) if self.instance.pk else ""
+        self.initial["revision"] = self.kept
+
+    def is_multipart(self) -> bool:
+        """Send the document as it is: percent-encoded it would be up to three times as long."""
+        return True
+
+    def clean_revision(self) -> str:
+        """Refuse to write over what somebody else saved meanwhile, once."""
+        looked_at: str = self.cleaned_data["revision"]
+        if looked_at and self.kept and looked_at != self.kept:
+            # Whoever saves again has been told.
+            self.data = {**self.data.dict(), "revision": self.kept} if isinstance(self.data, QueryDict) else self.data
+            raise ValidationError(
+                "Somebody saved the draft after you opened this page. What you typed is still here and not saved;"
+                " saving again puts it over theirs."
+            )
+        return looked_at
 
     def clean_body(self) -> str:
         """List every problem of the document, each with its row."""
@@ -133,6 +161,14 @@ class PolicyDraftForm(forms.ModelForm[PolicyDraft]):
         if problems:
             raise ValidationError([ValidationError(problem, code="policy") for problem in problems])
         return body
+
+
+class DraftList(ChangeList):
+    """The list of drafts, leading to the editor."""
+
+    def url_for_result(self, result: Model) -> str:
+        """Return the draft's start page."""
+        return reverse("admin:policies_draft_editor", args=[result.pk])
 
 
 @admin.register(PolicyDraft)
@@ -144,8 +180,24 @@ class PolicyDraftAdmin(admin.ModelAdmin[PolicyDraft]):
     list_select_related = ("author",)
     search_fields = ("title",)
     readonly_fields = ("author", "updated_at", "difference")
-    fields = ("title", "body", "difference", "author", "updated_at")
+    fields = ("title", "body", "revision", "difference", "author", "updated_at")
     actions = None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ANN401 - Django's signature
+        """Lead to the editor."""
+        del request, kwargs
+        return DraftList
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the document, beside the draft's other pages."""
+        tabs = draft_tabs(int(object_id)) if object_id.isascii() and object_id.isdigit() else []
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "draft_tabs": tabs})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Start from the active version."""
@@ -211,8 +263,9 @@ class DecisionAdmin(_ReadOnlyAdmin):
         except (PolicyAppError, CoreError) as error:
             return f"Cannot be explained: {error}"
         rows = (
-            (row.section, row.label, row.sentence, " (web rule: no guarantee)" if row.web_rule else "")
-            for row in view.rows
+            (part.section, rule.node.label, rule.sentence, " (web rule: no guarantee)" if rule.node.web_rule else "")
+            for part in view.sections
+            for rule in part.rules
         )
         return format_html("<p>{}</p><ol>{}</ol>", view.summary, format_html_join("", "<li>{}: {}. {}{}</li>", rows))
 

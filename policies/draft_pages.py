@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policies.editor.row_pages import editor_paths
+from policies.replay.pages import replay_paths
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,5 +22,4 @@ def draft_paths(wrap: Callable[[View], View]) -> list[URLPattern]:
     Args:
         wrap: The admin's own `admin_view`, so that each page is for staff who signed in.
     """
-    del wrap
-    return []
+    return [*editor_paths(wrap), *replay_paths(wrap)]

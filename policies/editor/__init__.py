@@ -1,0 +1,1 @@
+"""The policy editor: sections of a draft as typed forms. The draft itself stays one JSON document."""
