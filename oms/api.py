@@ -17,6 +17,8 @@ from core.errors import EncodingError
 from oms.presenters import detail_of
 from oms.selectors import request_get
 from oms.services import request_ask, request_consent
+from policies.explanation import view_data
+from policies.selectors import decision_find, decision_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,5 +120,17 @@ class StatusView(APIView):
             "final": final,
             "transaction_hash": None if progress is None else progress.transaction_hash,
             "depth": 0 if progress is None else progress.depth,
+            "decision": None if detail.decision is None else detail.decision.summary,
         }
         return Response(body)
+
+
+class DecisionView(APIView):
+    """Why a request was decided as it was: the whole tree, for programs."""
+
+    def get(self, request: Request, reference: str) -> Response:
+        """Answer; null while nothing is decided."""
+        found = request_get(user=_user(request), reference=reference)
+        decision = decision_find(intent_digest=found.intent_digest)
+        body = None if decision is None else view_data(view=decision_view(decision=decision))
+        return Response({"reference": reference, "decision": body})

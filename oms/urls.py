@@ -12,10 +12,12 @@ urlpatterns = [
     path("requests/", views.request_list, name="requests"),
     path("requests/new/", views.request_new, name="request_new"),
     path("requests/<slug:reference>/", views.request_detail, name="request"),
+    path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
     path("queue/", views.queue, name="queue"),
     path("queue/rows/", views.queue_status, name="queue_status"),
     path("queue/<slug:reference>/", views.case, name="case"),
     path("api/requests/", api.AskView.as_view(), name="request_ask"),
     path("api/requests/<slug:reference>/consents/", api.ConsentView.as_view(), name="request_consent"),
     path("api/requests/<slug:reference>/status/", api.StatusView.as_view(), name="request_status"),
+    path("api/requests/<slug:reference>/decision/", api.DecisionView.as_view(), name="request_decision"),
 ]

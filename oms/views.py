@@ -178,6 +178,16 @@ def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 @never_cache
 @require_GET
+def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
+    """Lead from an intent's digest, as reports name cases, to its request."""
+    found = requests_visible(user=_user(request)).filter(intent_digest=digest).first()
+    if found is None:
+        raise Http404("There is no such request, or it is another desk's.")
+    return redirect("oms:request", found.reference)
+
+
+@never_cache
+@require_GET
 def queue(request: HttpRequest) -> HttpResponse:
     """List what waits for this person's consent."""
     rows = summary_list(requests=requests_waiting(user=_user(request)))

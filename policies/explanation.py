@@ -1,38 +1,87 @@
-"""Why a decision is what it is: every rule's result as a row with a sentence. Pure: nothing is read or written."""
+"""A decision as pages and programs show it: a tree of sections, rules and conditions. Pure: nothing is read."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from core.canonical import canonical, parse
-from core.documents.policy import Effect, Limit, Policy, Quorum, Rule
-from core.policy import RuleResult, Section, Verdict
+from core.decision import RuleResult, Section, Verdict
+from core.documents.policy import Quorum
+from core.explain import explain_rules
 from core.quorum import describe
 from core.schema import read_struct, write_struct
-from policies.words import amount_words, condition_words
+from policies.sentences import expected_words, found_words, rule_sentence, rule_text, summary
+
+if TYPE_CHECKING:
+    from core.documents.policy import Policy
+    from core.explain import ConditionNode, RuleNode
+    from core.registry import FactMap
+
+_TITLES = {
+    Section.GUARD: "Guards: any that matches blocks",
+    Section.GRANT: "Grants: the first that matches allows",
+    Section.ESCALATION: "Escalations: each that matches asks for more",
+    Section.LIMIT: "Limits: own amount included",
+}
+_COUNTING = frozenset({Verdict.MATCHED, Verdict.UNKNOWN, Verdict.EXCEEDED})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExplainRow:
-    """One rule's part in a decision, in the order of evaluation.
+class ConditionView:
+    """A condition with its answer. `asks` and `found` in words; joins have parts and find nothing."""
 
-    `decisive`: the outcome or the quorum would be another one without it. `rule_words`: what the rule says.
+    answer: str
+    words: str
+    found: str
+    provenance: str
+    parts: tuple[ConditionView, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleView:
+    """One rule's part in a decision.
+
+    `decisive`: the outcome or the quorum would be another one without it. `words`: what the rule says.
     """
 
-    section: str
-    rule: str
-    label: str
-    verdict: str
-    web_rule: bool
-    decisive: bool
+    node: RuleNode
     sentence: str
-    rule_words: str
-    details: tuple[str, ...]
+    words: str
+    condition: ConditionView | None
+
+    @property
+    def tone(self) -> str:
+        """How it is shown: what decided for or against, what asks for more, what took no part."""
+        if not self.node.decisive:
+            return ""
+        if self.node.blocks:
+            return "bad"
+        return "good" if self.node.section is Section.GRANT else "warn"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SectionView:
+    """One section: the rules that count, then the others, of which a page shows only so many."""
+
+    section: str
+    title: str
+    counting: tuple[RuleView, ...]
+    others: tuple[RuleView, ...]
+
+    @property
+    def rules(self) -> tuple[RuleView, ...]:
+        """All rules, those that count first."""
+        return (*self.counting, *self.others)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DecisionView:
-    """A decision as pages show it; `summary` is the one sentence."""
+    """A decision as pages show it; `summary` is the one sentence.
+
+    `disputed` names rules whose stored result is not what the stored facts give today: a changed row, or a changed
+    program.
+    """
 
     allowed: bool
     policy_digest: str
@@ -42,7 +91,13 @@ class DecisionView:
     required_words: str
     reasons: tuple[str, ...]
     summary: str
-    rows: tuple[ExplainRow, ...]
+    sections: tuple[SectionView, ...]
+    disputed: tuple[str, ...]
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules there are."""
+        return sum(len(section.rules) for section in self.sections)
 
 
 def results_write(*, results: tuple[RuleResult, ...]) -> str:
@@ -110,112 +165,148 @@ def reasons_read(*, text: str) -> tuple[str, ...]:
     return tuple(str(reason) for reason in value) if isinstance(value, list) else ()
 
 
-def _rules(policy: Policy) -> dict[tuple[Section, str], Rule | Limit]:
-    sections: tuple[tuple[Section, tuple[Rule | Limit, ...]], ...] = (
-        (Section.GUARD, policy.guards),
-        (Section.GRANT, policy.grants),
-        (Section.ESCALATION, policy.escalations),
-        (Section.LIMIT, policy.limits),
+def _condition_view(policy: Policy, node: ConditionNode) -> ConditionView:
+    joins = {"all": "all of these", "any": "at least one of these", "not": "not"}
+    each = {"some": f"some element of {node.field} meets", "every": f"every element of {node.field} meets"}
+    words = joins.get(node.op) or each.get(node.op) or f"{node.field} {expected_words(policy, node)}"
+    if node.element:
+        words = f"element {node.element}: {words}"
+    if node.left_out:
+        words += f" ({node.left_out} more elements are not shown)"
+    return ConditionView(
+        answer=str(node.answer),
+        words=words,
+        found="" if node.op in joins else found_words(policy, node),
+        provenance="" if node.op in joins else node.provenance or "",
+        parts=tuple(_condition_view(policy, part) for part in node.parts),
     )
-    return {(section, rule.id): rule for section, rules in sections for rule in rules}
 
 
-def _asks(rule: Rule | Limit | None) -> str:
-    return describe(rule.quorum) if rule is not None and rule.quorum is not None else "no further person"
-
-
-def _limit_sentence(policy: Policy, result: RuleResult, limit: Limit | None) -> str:
-    shown, _, most = (result.details[0] if result.details else "").partition(" of ")
-    if limit is None or not most.isdigit():
-        words = " ".join(result.details)
-    else:
-        after = (
-            amount_words(policy, limit.measure, limit.asset, int(shown)) if shown.isdigit() else "an unknown amount"
+def _section_view(policy: Policy, section: Section, rules: tuple[RuleNode, ...]) -> SectionView:
+    views = [
+        RuleView(
+            node=rule,
+            sentence=rule_sentence(policy, rule),
+            words=rule_text(policy, rule),
+            condition=None if rule.condition is None else _condition_view(policy, rule.condition),
         )
-        words = f"{after} with this transaction, of {amount_words(policy, limit.measure, limit.asset, int(most))}"
-    if result.verdict is Verdict.WITHIN:
-        return f"Within the limit: {words}."
-    if limit is not None and limit.quorum is not None:
-        return f"Over the limit: {words}. Asks for {_asks(limit)} as well."
-    return f"Over the limit: {words}. Denied."
+        for rule in rules
+        if rule.section is section
+    ]
+    return SectionView(
+        section=str(section),
+        title=_TITLES[section],
+        counting=tuple(view for view in views if view.node.decisive or view.node.verdict is Verdict.WITHIN),
+        others=tuple(view for view in views if not (view.node.decisive or view.node.verdict is Verdict.WITHIN)),
+    )
 
 
-def _unmatched(result: RuleResult, tail: str) -> str | None:
-    """Return the sentence of a rule that took no part, or None."""
-    if result.verdict is Verdict.NOT_REACHED:
-        return "Not reached: an earlier grant decided."
-    if result.verdict is Verdict.WEB_ONLY:
-        return "Left out: it rests on what a server claims."
-    return f"Does not apply{tail}" if result.verdict is Verdict.NOT_MATCHED else None
-
-
-def _sentence(policy: Policy, result: RuleResult, rule: Rule | Limit | None) -> str:
-    why = "; ".join(result.details)
-    tail = f": {why}." if why else "."
-    if result.verdict in (Verdict.WITHIN, Verdict.EXCEEDED):
-        return _limit_sentence(policy, result, rule if isinstance(rule, Limit) else None)
-    unmatched = _unmatched(result, tail)
-    if unmatched is not None:
-        return unmatched
-    unknown = result.verdict is Verdict.UNKNOWN
-    if result.section is Section.ESCALATION:
-        return f"{f'Could not be evaluated{tail} Asks' if unknown else 'Asks'} for {_asks(rule)} as well."
-    blocks = result.section is Section.GUARD or (isinstance(rule, Rule) and rule.effect is Effect.BLOCK)
-    if unknown:
-        return f"{'Blocks' if blocks else 'Does not grant'}, because it could not be evaluated{tail}"
-    return "Blocks." if blocks else f"Allows, with {_asks(rule)}."
-
-
-def _decisive(result: RuleResult, rule: Rule | Limit | None) -> bool:
-    if result.section is Section.GRANT:
-        blocks = isinstance(rule, Rule) and rule.effect is Effect.BLOCK
-        return result.verdict is Verdict.MATCHED or (blocks and result.verdict is Verdict.UNKNOWN)
-    return result.verdict in (Verdict.MATCHED, Verdict.UNKNOWN, Verdict.EXCEEDED)
-
-
-def explain_rows(*, policy: Policy, results: tuple[RuleResult, ...]) -> tuple[ExplainRow, ...]:
-    """Return one row for each result, in the order of evaluation."""
-    rules = _rules(policy)
-    rows = []
-    for result in results:
-        rule = rules.get((result.section, result.rule))
-        when = condition_words(policy, rule.when) if rule is not None and rule.when is not None else ""
-        rows.append(
-            ExplainRow(
-                section=str(result.section),
-                rule=result.rule,
-                label=result.label,
-                verdict=str(result.verdict),
-                web_rule=result.web_rule,
-                decisive=_decisive(result, rule),
-                sentence=_sentence(policy, result, rule),
-                rule_words=when,
-                details=result.details,
-            )
-        )
-    return tuple(rows)
+def _disputed(rules: tuple[RuleNode, ...], results: tuple[RuleResult, ...]) -> tuple[str, ...]:
+    """Return rules, limits apart, that counted then and do not now, or the other way round."""
+    then = {(r.section, r.rule, r.verdict) for r in results if r.verdict in _COUNTING}
+    now = {(r.section, r.rule, r.verdict) for r in rules if r.verdict in _COUNTING}
+    return tuple(sorted({rule for section, rule, _ in then ^ now if section is not Section.LIMIT}))
 
 
 def view_of(
     *,
     policy: Policy,
+    facts: FactMap,
     allowed: bool,
     grant: str | None,
     required: Quorum,
     reasons: tuple[str, ...],
     results: tuple[RuleResult, ...],
 ) -> DecisionView:
-    """Return a decision as pages show it."""
-    wanted = describe(required)
-    summary = f"Allowed by {grant}, with {wanted}." if allowed else f"Denied: {'; '.join(reasons)}."
+    """Return a decision as pages show it, explained from the facts that it was made from.
+
+    Args:
+        policy: The policy that decided.
+        facts: What it was decided from.
+        allowed: The outcome.
+        grant: The grant that matched, if one did.
+        required: The quorum that has to consent.
+        reasons: Why not; empty when allowed.
+        results: What counted, and every limit with its figure.
+    """
+    rules = explain_rules(policy, facts, results)
     return DecisionView(
         allowed=allowed,
         policy_digest=policy.digest,
         policy_number=policy.number,
         grant=grant,
         required=required,
-        required_words=wanted,
+        required_words=describe(required),
         reasons=reasons,
-        summary=summary,
-        rows=explain_rows(policy=policy, results=results),
+        summary=summary(policy, rules, allowed=allowed, grant=grant, required=required),
+        sections=tuple(_section_view(policy, section, rules) for section in Section),
+        disputed=_disputed(rules, results),
     )
+
+
+def view_refused(*, policy: Policy, why: str, required: Quorum) -> DecisionView:
+    """Return what no rule was asked about, because a signer would refuse it in any case."""
+    return DecisionView(
+        allowed=False,
+        policy_digest=policy.digest,
+        policy_number=policy.number,
+        grant=None,
+        required=required,
+        required_words=describe(required),
+        reasons=(why,),
+        summary=f"Denied: {why}.",
+        sections=(),
+        disputed=(),
+    )
+
+
+def _condition_data(view: ConditionView, node: ConditionNode) -> dict[str, object]:
+    return {
+        "answer": str(node.answer),
+        "op": str(node.op),
+        "field": node.field,
+        "expected": list(node.expected),
+        "found": node.found,
+        "provenance": node.provenance,
+        "words": view.words,
+        "element": node.element or None,
+        "left_out": node.left_out,
+        "parts": [_condition_data(v, n) for v, n in zip(view.parts, node.parts, strict=True)],
+    }
+
+
+def _rule_data(view: RuleView) -> dict[str, object]:
+    node = view.node
+    condition = None
+    if view.condition is not None and node.condition is not None:
+        condition = _condition_data(view.condition, node.condition)
+    return {
+        "rule": node.rule,
+        "label": node.label,
+        "verdict": str(node.verdict),
+        "decisive": node.decisive,
+        "web_rule": node.web_rule,
+        "sentence": view.sentence,
+        "asks": None if node.quorum is None else write_struct(node.quorum, "quorum"),
+        "used": None if node.used is None else str(node.used),
+        "most": None if node.most is None else str(node.most),
+        "condition": condition,
+    }
+
+
+def view_data(*, view: DecisionView) -> dict[str, object]:
+    """Return the whole tree as JSON values; amounts as decimal strings, in their base units."""
+    return {
+        "allowed": view.allowed,
+        "summary": view.summary,
+        "policy": {"number": view.policy_number, "digest": view.policy_digest},
+        "grant": view.grant,
+        "required": write_struct(view.required, "quorum"),
+        "required_words": view.required_words,
+        "reasons": list(view.reasons),
+        "disputed": list(view.disputed),
+        "sections": [
+            {"section": section.section, "rules": [_rule_data(rule) for rule in section.rules]}
+            for section in view.sections
+        ],
+    }

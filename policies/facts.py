@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 from core.canonical import canonical, parse
 from core.documents.bundle import Provenance
+from core.errors import CoreError
 from core.facts import derive_facts, with_claims
+from core.limits import Draw
 from core.registry import REGISTRY, Fact, FactMap, FactType, field_of, fits
+from core.schema import read_struct, write_struct
+from policies.errors import StoredPolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +20,6 @@ if TYPE_CHECKING:
     from core.documents.mandate import Intent
     from core.documents.policy import Policy
     from core.facts import Initiative
-    from core.limits import Draw
 
 FactValue = Fact
 
@@ -113,3 +116,21 @@ def _untagged(value: object) -> Fact | None:
 def _number(value: object) -> int | None:
     found = isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,78}", value, re.ASCII)
     return int(value) if isinstance(value, str) and found else None
+
+
+def draw_write(*, draw: Draw) -> str:
+    """Return a draw as canonical JSON."""
+    return canonical(write_struct(draw, "draw")).decode()
+
+
+def draw_read(*, text: str) -> Draw:
+    """Read what `draw_write` wrote.
+
+    Raises:
+        StoredPolicyError: It is no draw: somebody changed the database.
+    """
+    try:
+        return read_struct(Draw, parse(text.encode()), "draw")
+    except CoreError as error:
+        msg = f"a stored draw cannot be read: {error}"
+        raise StoredPolicyError(msg) from error

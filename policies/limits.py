@@ -11,7 +11,9 @@ from core.schema import UINT256_MAX
 from policies.selectors import reservation_total
 
 if TYPE_CHECKING:
-    from core.documents.policy import Limit, Policy
+    from collections.abc import Iterable
+
+    from core.documents.policy import Limit
     from core.limits import Draw, ScopeKey
 
 CounterName = tuple[str, str, str, str]
@@ -37,13 +39,13 @@ class Share:
     amount: int
 
 
-def shares_of(policy: Policy, draw: Draw) -> list[Share]:
-    """Return everything that a draw counts under, in the order in which counters are locked.
+def shares_of(limits: Iterable[Limit], draw: Draw) -> list[Share]:
+    """Return everything that a draw counts under in these limits, in the order in which counters are locked.
 
     As in a signer, it counts in every limit of its scope, also in one whose condition it does not meet.
     """
     shares: dict[CounterName, Share] = {}
-    for limit in policy.limits:
+    for limit in limits:
         amount = min(amount_of(limit.measure, limit.asset, draw), UINT256_MAX)
         for key in scope_keys(limit.per, draw) if amount else ():
             name = counter_name(limit, key)

@@ -232,6 +232,9 @@ class Decision(models.Model):
     required = models.TextField(help_text="The quorum that has to consent, canonical JSON.")
     asked = models.TextField(help_text="Every quorum that is joined in it, canonical JSON: each is filled by itself.")
     reasons = models.TextField(help_text="Why not, canonical JSON; empty when allowed.")
+    mandate = models.TextField(
+        default="", help_text="What was decided, canonical JSON: a replay derives the facts again from it."
+    )
 
     class Meta:
         db_table = "policies_decision"
@@ -317,3 +320,57 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} {self.amount}"
+
+
+class Hold(models.Model):
+    """That one allowed decision draws on limits, and until when: the truth that reservations only index.
+
+    Each limit counts it, also one that a later policy adds. While held it counts however old it is.
+    """
+
+    decision = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="hold")
+    state = models.CharField(
+        max_length=16,
+        choices=[(s.value, s.value) for s in ReservationState],
+        default=ReservationState.HELD.value,
+    )
+    time = models.BigIntegerField(help_text="Unix seconds: of the decision, then of the signature.")
+    ended_after = models.BigIntegerField(
+        null=True, help_text="The last decision that was made before it was spent or released; null while it is held."
+    )
+
+    class Meta:
+        db_table = "policies_hold"
+        ordering = ("decision",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(state=ReservationState.HELD.value, ended_after__isnull=True)
+                | Q(
+                    state__in=[ReservationState.SPENT.value, ReservationState.RELEASED.value],
+                    ended_after__isnull=False,
+                ),
+                name="hold_ends_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} since {self.time}"
+
+
+class CountedLimit(models.Model):
+    """A limit, by what it counts, whose counters hold all of history; from then on each decision adds its share."""
+
+    limit_id = models.CharField(max_length=_RULE_ID)
+    per = models.CharField(max_length=200, help_text="What is counted separately, in order, separated by commas.")
+    measure = models.CharField(max_length=16, choices=[(m.value, m.value) for m in Measure])
+    asset = models.CharField(max_length=100, blank=True)
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "policies_counted_limit"
+        constraints = (
+            models.UniqueConstraint(fields=["limit_id", "per", "measure", "asset"], name="counted_limit_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.limit_id} ({self.measure})"

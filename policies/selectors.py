@@ -13,18 +13,19 @@ from core.documents.consent import SIGNED_CONSENTS
 from core.documents.policy import Policy, SignedPolicy
 from policies.errors import StoredPolicyError
 from policies.explanation import (
-    ExplainRow,
-    explain_rows,
     quorum_read,
     quorums_read,
     reasons_read,
     results_read,
     view_of,
 )
+from policies.facts import snapshot_read
 from policies.models import (
+    IN_FORCE_STATUSES,
     Decision,
     Outcome,
     PolicyDraft,
+    PolicyReport,
     PolicyVersion,
     Reservation,
     ReservationState,
@@ -34,7 +35,7 @@ from policies.models import (
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-    from core.documents.policy import Quorum
+    from core.documents.policy import EvidenceKind, Quorum
     from policies.explanation import DecisionView
 
 
@@ -91,7 +92,7 @@ def policy_chain() -> tuple[SignedPolicy, ...]:
     Raises:
         StoredPolicyError: The stored versions do not follow each other.
     """
-    kept = PolicyVersion.objects.exclude(status=VersionStatus.PROPOSED.value).order_by("number")
+    kept = PolicyVersion.objects.filter(status__in=IN_FORCE_STATUSES).order_by("number")
     chain = tuple(version_signed(version=version) for version in kept)
     before: str | None = None
     for number, signed in enumerate(chain, start=1):
@@ -105,6 +106,16 @@ def policy_chain() -> tuple[SignedPolicy, ...]:
 def draft_list() -> QuerySet[PolicyDraft]:
     """Return all drafts, the newest first."""
     return PolicyDraft.objects.select_related("author")
+
+
+def report_list(*, draft: PolicyDraft, kind: EvidenceKind) -> QuerySet[PolicyReport]:
+    """Return the reports of one kind about a draft, the newest first."""
+    return PolicyReport.objects.filter(draft=draft, kind=kind.value).order_by("-pk")
+
+
+def decision_count() -> int:
+    """Return how many decisions there are."""
+    return Decision.objects.count()
 
 
 def decision_find(*, intent_digest: str) -> Decision | None:
@@ -127,17 +138,8 @@ def decision_reasons(*, decision: Decision) -> tuple[str, ...]:
     return reasons_read(text=decision.reasons)
 
 
-def decision_explain(*, intent_digest: str) -> tuple[ExplainRow, ...]:
-    """Return every rule's part in the stored decision, in the order of evaluation; empty if there is none."""
-    decision = decision_find(intent_digest=intent_digest)
-    policy = None if decision is None else policy_find(digest=decision.policy_digest)
-    if decision is None or policy is None:
-        return ()
-    return explain_rows(policy=policy, results=results_read(text=decision.results))
-
-
 def decision_view(*, decision: Decision) -> DecisionView:
-    """Return a stored decision as pages show it, in the same shape as a preview.
+    """Return a stored decision with its explanation, in the same shape as a preview.
 
     Raises:
         StoredPolicyError: The policy that decided is not stored.
@@ -148,6 +150,7 @@ def decision_view(*, decision: Decision) -> DecisionView:
         raise StoredPolicyError(msg)
     return view_of(
         policy=policy,
+        facts=snapshot_read(text=decision.facts),
         allowed=decision.outcome == Outcome.ALLOWED.value,
         grant=decision.grant or None,
         required=decision_required(decision=decision),
@@ -163,7 +166,10 @@ def reservation_list(*, intent_digest: str) -> QuerySet[Reservation]:
 
 
 def reservation_total(*, limit_id: str, scope_key: str, measure: str, asset: str, start: int | None) -> int:
-    """Return the exact sum of what is held or spent in one scope since `start` (None: ever), base units."""
+    """Return the exact sum in one scope of what is held, and of what was spent since `start` (None: ever).
+
+    What is held counts however old it is: a signer will count it from when it signs.
+    """
     kept = Reservation.objects.filter(
         ~Q(state=ReservationState.RELEASED.value),
         counter__limit_id=limit_id,
@@ -172,7 +178,7 @@ def reservation_total(*, limit_id: str, scope_key: str, measure: str, asset: str
         counter__asset=asset,
     )
     if start is not None:
-        kept = kept.filter(time__gte=start)
+        kept = kept.filter(Q(time__gte=start) | Q(state=ReservationState.HELD.value))
     if connection.vendor == "postgresql":
         return int(kept.order_by().aggregate(total=Sum("amount"))["total"] or 0)
     # SQLite keeps amounts as text: its own SUM would go through floats.

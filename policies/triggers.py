@@ -158,3 +158,32 @@ BEGIN SELECT RAISE(ABORT, 'what a signer accepted is not edited'); END
 """,
 )
 PROPOSALS_SQLITE_DROP = ("DROP TRIGGER policies_version_kept", "DROP TRIGGER policies_handover_kept")
+
+_HOLD_KEPT = """NEW.decision_id <> OLD.decision_id OR OLD.state <> 'held'"""
+HOLDS_POSTGRESQL = (
+    f"""
+CREATE FUNCTION policies_hold_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF {_HOLD_KEPT} THEN
+        RAISE EXCEPTION 'a hold ends once' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$
+""",
+    """
+CREATE TRIGGER policies_hold_kept BEFORE UPDATE ON policies_hold
+    FOR EACH ROW EXECUTE FUNCTION policies_hold_keep()
+""",
+)
+HOLDS_POSTGRESQL_DROP = ("DROP TRIGGER policies_hold_kept ON policies_hold", "DROP FUNCTION policies_hold_keep()")
+# On SQLite the new column rebuilt the table of decisions, which took its trigger with it.
+HOLDS_SQLITE = (
+    "DROP TRIGGER IF EXISTS policies_decision_kept",
+    SQLITE[1],
+    f"""
+CREATE TRIGGER policies_hold_kept BEFORE UPDATE ON policies_hold
+WHEN {_HOLD_KEPT}
+BEGIN SELECT RAISE(ABORT, 'a hold ends once'); END
+""",
+)
+HOLDS_SQLITE_DROP = ("DROP TRIGGER policies_hold_kept",)

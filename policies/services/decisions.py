@@ -15,20 +15,21 @@ from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
 from core.calldata import movements_of
-from core.canonical import canonical
 from core.documents.base import Header, check_deployment, check_lifetime
 from core.documents.mandate import Asker, Intent, Mandate, SingleOrder
 from core.errors import Refusal, RefusedError, require
+from core.explain import limit_results
 from core.facts import resolve_asker
 from core.policy import Section, Verdict, decide
 from core.quorum import EMPTY
 from core.schema import write_struct
 from policies.errors import DecisionConflictError, MandateRefusedError, NoPolicyError
-from policies.explanation import quorum_write, quorums_write, reasons_write, results_write, view_of
-from policies.facts import FactValue, facts_gather, snapshot_write
+from policies.explanation import quorum_write, quorums_write, reasons_write, results_write, view_of, view_refused
+from policies.facts import FactValue, draw_write, facts_gather, snapshot_write
 from policies.limits import StoredTotals, shares_of
 from policies.models import Decision, Outcome
 from policies.selectors import decision_find, policy_active
+from policies.services.history import history_share, limits_count, limits_leave, limits_missing
 from policies.services.reservations import counters_lock, reservation_hold
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from core.facts import FactMap
     from core.limits import Draw, Totals
     from core.policy import Decision as Decided
+    from core.policy import RuleResult
     from policies.explanation import DecisionView
 
 
@@ -93,11 +95,17 @@ def _case_of(mandate: Mandate, policy: Policy, claims: Mapping[str, FactValue], 
 
 
 def _decide(case: _Case, totals: Totals, now: int) -> Decided:
-    return decide(case.policy, case.facts, case.draw, totals, now=now, enforce=False, details=True)
+    return decide(case.policy, case.facts, case.draw, totals, now=now, enforce=False)
+
+
+def _results(case: _Case, decided: Decided, totals: Totals, now: int) -> tuple[RuleResult, ...]:
+    """Return what counted, and every limit with its figure: the rest can be explained again from the facts."""
+    rules = [result for result in decided.results if result.section is not Section.LIMIT]
+    return (*rules, *limit_results(case.policy, case.facts, case.draw, totals, now=now))
 
 
 def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactValue], now: int) -> DecisionView:
-    """Say what policy would decide now. Nothing is stored, nothing is held.
+    """Say what policy would decide now. Nothing is decided, nothing is held.
 
     Args:
         intent: The transaction.
@@ -122,16 +130,18 @@ def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactV
     try:
         case = _case_of(mandate, policy, claims, now)
     except MandateRefusedError as error:
-        reasons = (error.message,)
-        return view_of(policy=policy, allowed=False, grant=None, required=EMPTY, reasons=reasons, results=())
-    decided = _decide(case, StoredTotals(), now)
+        return view_refused(policy=policy, why=error.message, required=EMPTY)
+    limits_count(policy=policy, now=now)
+    totals = StoredTotals()
+    decided = _decide(case, totals, now)
     return view_of(
         policy=policy,
+        facts=case.facts,
         allowed=decided.allowed,
         grant=decided.grant,
         required=decided.required,
         reasons=decided.reasons,
-        results=decided.results,
+        results=_results(case, decided, totals, now),
     )
 
 
@@ -152,13 +162,19 @@ def decision_make(*, mandate: Mandate, claims: Mapping[str, FactValue], now: int
         MandateRefusedError: No rule could make a signer accept it.
         DecisionConflictError: The intent was decided under another mandate.
     """
+    limits_count(policy=_policy_in_force(now), now=now)
     with transaction.atomic():
         if isinstance(mandate.order, SingleOrder):
             stored = _stored(mandate, mandate.order.intent)
             if stored is not None:
                 return stored
-        case = _case_of(mandate, _policy_in_force(now), claims, now)
-        shares = shares_of(case.policy, case.draw)
+        history_share()
+        # Read after the wait for history: a policy that came into force meanwhile may count what nobody counted yet.
+        policy = _policy_in_force(now)
+        if limits_missing(policy=policy):
+            raise DecisionConflictError("The policy changed at this moment: please ask again.")
+        case = _case_of(mandate, policy, claims, now)
+        shares = shares_of(case.policy.limits, case.draw)
         counters = counters_lock(shares=shares)
         # Whoever decided the same intent meanwhile held the same counters, and is done.
         stored = _stored(mandate, case.intent)
@@ -166,16 +182,17 @@ def decision_make(*, mandate: Mandate, claims: Mapping[str, FactValue], now: int
             return stored
         totals = StoredTotals()
         decided = _decide(case, totals, now)
-        decision = _decision_store(case, decided, now)
+        decision = _decision_store(case, decided, _results(case, decided, totals, now), now)
         if decided.allowed:
             reservation_hold(
                 decision=decision,
                 shares=shares,
                 counters=counters,
                 totals=totals,
-                results=decided.results,
+                facts=case.facts,
                 now=now,
             )
+            limits_leave(policy=case.policy)
         _decision_record(case, decided)
         return decision
 
@@ -188,7 +205,7 @@ def _stored(mandate: Mandate, intent: Intent) -> Decision | None:
     return decision
 
 
-def _decision_store(case: _Case, decided: Decided, now: int) -> Decision:
+def _decision_store(case: _Case, decided: Decided, results: tuple[RuleResult, ...], now: int) -> Decision:
     decision = Decision(
         intent_digest=case.intent.digest,
         mandate_digest=case.mandate.digest,
@@ -196,8 +213,9 @@ def _decision_store(case: _Case, decided: Decided, now: int) -> Decision:
         asker=case.mandate.asker.id,
         decided_at=dt.datetime.fromtimestamp(now, tz=dt.UTC),
         facts=snapshot_write(facts=case.facts),
-        draw=canonical(write_struct(case.draw, "draw")).decode(),
-        results=results_write(results=decided.results),
+        draw=draw_write(draw=case.draw),
+        mandate=case.mandate.to_bytes().decode(),
+        results=results_write(results=results),
         outcome=(Outcome.ALLOWED if decided.allowed else Outcome.DENIED).value,
         grant=decided.grant or "",
         required=quorum_write(quorum=decided.required),

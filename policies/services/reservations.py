@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 
 from audit.services import entry_append
 from audit.tags import AuditTag
-from core.policy import Section, Verdict
+from core.conditions import evaluate
 from core.schema import UINT256_MAX
 from policies.errors import CounterConflictError
-from policies.models import Decision, LimitCounter, Reservation, ReservationState
+from policies.models import Decision, Hold, LimitCounter, Reservation, ReservationState
+from policies.services.history import history_share
 
 if TYPE_CHECKING:
     from core.limits import Totals
-    from core.policy import RuleResult
+    from core.registry import FactMap
     from policies.limits import CounterName, Share
 
 _SYSTEM = "system:policies"
@@ -52,7 +53,7 @@ def reservation_hold(
     shares: list[Share],
     counters: dict[CounterName, LimitCounter],
     totals: Totals,
-    results: tuple[RuleResult, ...],
+    facts: FactMap,
     now: int,
 ) -> None:
     """Hold an allowed transaction's share in every counter; the counters are locked by the caller.
@@ -61,12 +62,12 @@ def reservation_hold(
         CounterConflictError: A counter changed under the lock, or the database itself found that a hard limit would
             be exceeded.
     """
-    within = {r.rule for r in results if r.section is Section.LIMIT and r.verdict is Verdict.WITHIN}
     for share in shares:
         limit, counter = share.limit, counters[share.name]
         before = 0 if limit.window == 0 else totals.used(limit, share.key, now=now)
         # A limit that asks for more people, or whose condition is not met, is counted and does not cap.
-        capped = limit.quorum is None and limit.id in within
+        applies = limit.when is None or evaluate(limit.when, facts) is not False
+        capped = limit.quorum is None and applies
         try:
             changed = LimitCounter.objects.filter(pk=counter.pk, revision=counter.revision).update(
                 drawn=min(before + share.amount, UINT256_MAX),
@@ -79,6 +80,7 @@ def reservation_hold(
         if changed != 1:
             msg = f"the counter of {limit.id} changed although it was locked"
             raise CounterConflictError(msg)
+    Hold.objects.create(decision=decision, time=now)
     Reservation.objects.bulk_create(
         [
             Reservation(decision=decision, counter=counters[share.name], amount=share.amount, time=now)
@@ -98,17 +100,19 @@ def _share_entry(share: Share) -> dict[str, object]:
     return {"limit": share.limit.id, "scope": share.name[1], "amount": str(share.amount)}
 
 
-def _end(*, intent_digest: str, state: ReservationState, tag: str, now: int | None) -> int:
+def _end(*, intent_digest: str, state: ReservationState, tag: str, now: int | None) -> None:
     with transaction.atomic():
+        history_share()
         decision = Decision.objects.filter(intent_digest=intent_digest).only("pk").first()
         if decision is None:
-            return 0
+            return
+        last = Decision.objects.aggregate(last=Max("pk"))["last"]
+        when = {} if now is None else {"time": now}
         # The state is in the condition of the very row that is updated, so of two who end it one finds nothing.
-        held = Reservation.objects.filter(decision_id=decision.pk, state=ReservationState.HELD.value)
-        ended = held.update(state=state.value) if now is None else held.update(state=state.value, time=now)
-        if ended:
+        held = Hold.objects.filter(decision_id=decision.pk, state=ReservationState.HELD.value)
+        if held.update(state=state.value, ended_after=last, **when):
+            ended = Reservation.objects.filter(decision_id=decision.pk).update(state=state.value, **when)
             entry_append(actor=_SYSTEM, tag=tag, subject=intent_digest, payload={"reservations": ended})
-        return ended
 
 
 def reservation_release(*, intent_digest: str) -> None:
@@ -119,7 +123,8 @@ def reservation_release(*, intent_digest: str) -> None:
 def reservation_settle(*, intent_digest: str, now: int) -> None:
     """Turn what an intent holds into what it spent, at the time of its signature. Idempotent.
 
-    A signer counts from when it signed; so does the web tier from here on. What is spent is never given back.
+    A signer counts from when it signed; so does the web tier from here on, and before that it counts what is held
+    however old it is. What is spent is never given back.
 
     Args:
         intent_digest: The intent that was signed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
@@ -17,7 +18,6 @@ from policies.errors import DecisionConflictError, MandateRefusedError, NoPolicy
 from policies.facts import snapshot_read
 from policies.models import Decision, LimitCounter, Reservation
 from policies.selectors import (
-    decision_explain,
     decision_reasons,
     decision_required,
     decision_view,
@@ -30,6 +30,9 @@ from policies.services import decision_make, decision_preview
 from tests.factories.policies import CLAIMS, world_in_force
 from tests.factories.world import DAY, ETHER, NOW, STRANGER, World, compare, header, seats
 
+if TYPE_CHECKING:
+    from policies.explanation import DecisionView, RuleView
+
 pytestmark = pytest.mark.django_db
 
 TESSA = Asker(kind=AskerKind.PERSON, id="tessa")
@@ -37,6 +40,11 @@ TESSA = Asker(kind=AskerKind.PERSON, id="tessa")
 
 def tags() -> list[str]:
     return list(AuditEntry.objects.order_by("seq").values_list("tag", flat=True))
+
+
+def explained(view: DecisionView, rule: str) -> RuleView:
+    (found,) = [one for section in view.sections for one in section.rules if one.node.rule == rule]
+    return found
 
 
 def test_it_stores_the_policy_and_reads_it_back() -> None:
@@ -134,8 +142,10 @@ def test_a_preview_says_the_same_and_stores_nothing() -> None:
     assert (Decision.objects.count(), LimitCounter.objects.count(), len(tags())) == (0, 0, before)
     decision = decision_make(mandate=world.mandate(intent), claims=CLAIMS, now=NOW)
     assert decision_view(decision=decision) == view
-    assert view.rows == decision_explain(intent_digest=intent.digest)
-    assert view.summary == "Allowed by listed, with 2 risk officers."
+    assert view.summary == (
+        "Allowed by grant 'Transfers to the whitelist' with 2 risk officers, "
+        "because destination.listed is true and initiator.roles includes trader."
+    )
 
 
 def test_a_preview_counts_what_others_hold() -> None:
@@ -144,8 +154,8 @@ def test_a_preview_counts_what_others_hold() -> None:
         decision_make(mandate=world.mandate(world.intent(value=19 * ETHER)), claims=CLAIMS, now=NOW)
     view = decision_preview(intent=world.intent(value=19 * ETHER), asker=TESSA, claims=CLAIMS, now=NOW)
     assert not view.allowed
-    (row,) = [row for row in view.rows if row.rule == "native-day"]
-    assert row.decisive
+    row = explained(view, "native-day")
+    assert row.node.decisive
     assert row.sentence == ("Over the limit: 57.0063 ETH with this transaction, of 50 ETH. Denied.")
 
 
@@ -199,9 +209,9 @@ def test_a_web_rule_is_marked() -> None:
     )
     world = world_in_force(guards=(guard,))
     view = decision_preview(intent=world.intent(), asker=TESSA, claims={"web.first_use": False}, now=NOW)
-    (row,) = [row for row in view.rows if row.rule == "first"]
-    assert row.web_rule
-    assert row.sentence == "Does not apply: web.first_use eq true: false."
+    row = explained(view, "first")
+    assert row.node.web_rule
+    assert row.sentence == "Does not apply: web.first_use is false."
 
 
 def test_escalations_are_joined_into_what_is_required() -> None:

@@ -12,21 +12,23 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from audit.models import AuditEntry
+from core.documents.mandate import SingleOrder
 from core.documents.policy import Dimension, Measure
 from core.documents.roster import Role
 from core.facts import derive_facts, resolve_asker
-from core.limits import AssetDraw, Draw, DrawBook, amount_of, scope_keys, scope_of
+from core.limits import DrawBook, amount_of, scope_keys, scope_of
 from core.schema import UINT256_MAX
 from policies.limits import StoredTotals, counter_name, shares_of
 from policies.models import LimitCounter, Reservation
 from policies.selectors import decision_required, reservation_list
 from policies.services import decision_make, reservation_release, reservation_settle
 from tests.factories.policies import CLAIMS, renumbered, world_in_force
-from tests.factories.world import DAY, ETHER, LISTED, NATIVE, NOW, TOKEN, World, limit, seats
+from tests.factories.world import DAY, ETHER, NATIVE, NOW, TOKEN, World, limit, seats
 
 if TYPE_CHECKING:
     from core.documents.mandate import Mandate
     from core.documents.policy import Limit
+    from core.limits import Draw
 
 THREADS = 32
 
@@ -115,10 +117,12 @@ def test_the_own_amount_counts_to_the_last_unit() -> None:
 def test_a_window_rolls_with_its_edge_as_in_a_signer() -> None:
     day = limit("day", Measure.ASSET, 10 * ETHER, window=DAY, asset=NATIVE, order=1)
     world = world_in_force(limits=(day,))
-    assert held(world, 10 * ETHER)
+    intent = world.intent(value=10 * ETHER, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    mandate = world.mandate(intent)
+    assert decided(mandate)
+    reservation_settle(intent_digest=intent.digest, now=NOW)
     book = DrawBook()
-    book.add(_draw(world))
-    intent = world.intent(value=0)
+    book.add(_draw(world, mandate))
     for later, free in ((DAY, False), (DAY + 1, True)):
         now = NOW + later
         key = (intent.wallet,)
@@ -127,12 +131,26 @@ def test_a_window_rolls_with_its_edge_as_in_a_signer() -> None:
         assert (stored == 0) is free
 
 
-def _draw(world: World) -> Draw:
-    return Draw(
-        time=NOW, order="aa" * 32, initiators=("tessa",), desk="desk-a", wallet=world.wallet, chain="eip155:31337",
-        assets=(NATIVE,), destinations=(LISTED,), beneficiaries=(LISTED,), contracts=(), protocols=(),
-        amounts=(AssetDraw(asset=NATIVE, amount=10 * ETHER),), usd_e8=0, fee=0,
-    )  # fmt: skip
+def _draw(world: World, mandate: Mandate) -> Draw:
+    who = resolve_asker(mandate, world.policy)
+    assert isinstance(mandate.order, SingleOrder)
+    return derive_facts(mandate.order.intent, world.policy, who, order=mandate.digest, now=NOW)[1]
+
+
+@pytest.mark.django_db
+def test_what_is_held_counts_however_old_it_is() -> None:
+    """A signer counts from when it signs: a case that waits must not leave the window before it is signed."""
+    day = limit("day", Measure.ASSET, 10 * ETHER, window=DAY, asset=NATIVE, order=1)
+    world = world_in_force(limits=(day,))
+    intent = world.intent(value=10 * ETHER, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    assert decided(world.mandate(intent))
+    world.now = NOW + 3 * DAY
+    assert not held(world, 1, NOW + 3 * DAY)
+    reservation_settle(intent_digest=intent.digest, now=NOW + 3 * DAY)
+    world.now = NOW + 4 * DAY
+    assert not held(world, 1, NOW + 4 * DAY)
+    world.now = NOW + 4 * DAY + 1
+    assert held(world, 10 * ETHER, NOW + 4 * DAY + 1)
 
 
 @pytest.mark.django_db
@@ -258,7 +276,7 @@ def test_shares_are_what_a_signer_would_count() -> None:
         "fee-day": fee,
         "count-day": 1,
     }
-    names = [share.name for share in shares_of(world.policy, _draw(world))]
+    names = [share.name for share in shares_of(world.policy.limits, _draw(world, world.mandate()))]
     assert names == sorted(names)
     assert counter_name(world.policy.limits[0], (world.wallet,)) in names
 
@@ -302,6 +320,7 @@ def test_totals_are_those_of_a_signers_book(seed: int) -> None:
         )
         assert decided(mandate, now) is allowed
         if allowed:
+            reservation_settle(intent_digest=intent.digest, now=now)
             book.add(draw)
             accepted += 1
     assert 0 < accepted < 40

@@ -1,0 +1,332 @@
+"""Replay: what a policy would have made of everything that was ever decided, beside the one in force.
+
+Each recorded decision is decided again under both policies, and twice: with the totals as they were (`recorded`), and
+with those that the policy itself would have brought about (`counterfactual`): there only what it allows counts.
+What was allowed then and now ends as it ended then; what only the policy under test allows counts as signed at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from core.decision import Decision, Section, Verdict
+from core.engine import Engine
+from core.quorum import EMPTY, describe
+from core.replay_book import ReplayBook, scopes_of, shares_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from core.documents.policy import Policy, Quorum
+    from core.facts import FactMap
+    from core.limits import Draw, Totals
+    from core.replay_book import Shares
+
+EXAMPLES_MOST = 10
+_TELL_EVERY = 512
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """A case as one policy reads it. `refusal` says why a signer refuses it whatever the rules say, or is empty."""
+
+    facts: FactMap
+    draw: Draw
+    refusal: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class End:
+    """How a hold ended: after which decision, and when it was signed (None: released)."""
+
+    after: int
+    spent: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """One recorded decision; cases come in the order of their numbers.
+
+    `held`: the draw as it was counted, None where it was denied. `end`: None while it is held. `decided`: False for
+    what lies before the period and only counts in the totals; it needs no readings.
+    """
+
+    number: int
+    name: str
+    time: int
+    held: Draw | None
+    end: End | None
+    before: Reading | None = None
+    after: Reading | None = None
+    was: Was | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Was:
+    """What was decided at the time."""
+
+    policy: str
+    allowed: bool
+    grant: str | None
+    required: Quorum
+
+
+class Windows(StrEnum):
+    """Whose totals count."""
+
+    RECORDED = "recorded"
+    COUNTERFACTUAL = "counterfactual"
+
+
+class Change(StrEnum):
+    """How the outcomes of two policies differ."""
+
+    NEWLY_ALLOWED = "newly_allowed"
+    NEWLY_DENIED = "newly_denied"
+    OTHER_QUORUM = "other_quorum"
+    OTHER_GRANT = "other_grant"
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One policy's outcome in words."""
+
+    allowed: bool
+    grant: str
+    quorum: str
+    because: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One case that comes out differently."""
+
+    change: Change
+    name: str
+    time: int
+    before: Side
+    after: Side
+
+
+@dataclasses.dataclass
+class Comparison:
+    """What differs under one kind of windows."""
+
+    allowed_before: int = 0
+    allowed_after: int = 0
+    counts: dict[Change, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(Change, 0))
+    examples: dict[Change, list[Example]] = dataclasses.field(default_factory=lambda: {c: [] for c in Change})
+
+
+@dataclasses.dataclass
+class ReplayResult:
+    """What a replay came to. `not_reproduced`: recorded under the policy before, and decided otherwise today."""
+
+    decisions: int
+    not_reproduced: int
+    not_reproduced_names: list[str]
+    windows: dict[Windows, Comparison]
+
+
+def _change(before: Decision, after: Decision) -> Change | None:
+    if before.allowed is not after.allowed:
+        return Change.NEWLY_ALLOWED if after.allowed else Change.NEWLY_DENIED
+    if not after.allowed:
+        return None
+    if before.required != after.required or (before.asked != after.asked and _parts(before) != _parts(after)):
+        return Change.OTHER_QUORUM
+    return None if before.grant == after.grant else Change.OTHER_GRANT
+
+
+def _parts(decision: Decision) -> frozenset[Quorum]:
+    """Return the quorums that have to be filled each by itself."""
+    return frozenset(decision.asked) - {EMPTY}
+
+
+def _side(decision: Decision) -> Side:
+    because = decision.reasons
+    if decision.allowed:
+        asks = (Verdict.MATCHED, Verdict.UNKNOWN, Verdict.EXCEEDED)
+        because = tuple(
+            f"{r.section} {r.rule} ({r.label})"
+            for r in decision.results
+            if r.verdict in asks and (r.section is not Section.GRANT or r.rule == decision.grant)
+        )
+    return Side(
+        allowed=decision.allowed,
+        grant=decision.grant or "",
+        quorum=describe(decision.required) if decision.allowed else "",
+        because=because,
+    )
+
+
+def _refused(why: str) -> Decision:
+    return Decision(allowed=False, required=EMPTY, grant=None, reasons=(why,), results=(), asked=())
+
+
+class _Course:
+    """One policy's own history: as recorded until it first allows something else, or something in another amount."""
+
+    def __init__(self, recorded: ReplayBook) -> None:
+        self._recorded = recorded
+        self._own: ReplayBook | None = None
+
+    @property
+    def own(self) -> ReplayBook | None:
+        """The book of its own, if it has gone its own way."""
+        return self._own
+
+    def part(self) -> None:
+        """Go its own way from here; called before the recorded history moves on."""
+        if self._own is None:
+            self._own = self._recorded.branch()
+
+
+class _Replay:
+    """A replay under way."""
+
+    def __init__(self, before: Policy, after: Policy, examples: int) -> None:
+        self._before_digest = before.digest
+        self._engines = (Engine(before, enforce=False), Engine(after, enforce=False))
+        self._scopes = scopes_of(before, after)
+        self._recorded = ReplayBook(self._scopes)
+        self._courses = (_Course(self._recorded), _Course(self._recorded))
+        # What ends, by the decision after which it did.
+        self._ends: list[tuple[int, int, int | None]] = []
+        self._examples = examples
+        self.result = ReplayResult(0, 0, [], {windows: Comparison() for windows in Windows})
+
+    def take(self, case: Case) -> None:
+        """Bring history up to a case, decide it, and let it count."""
+        while self._ends and self._ends[0][0] < case.number:
+            _, number, spent = heapq.heappop(self._ends)
+            for book in self._books():
+                book.end(number, spent=spent)
+        readings = (case.before, case.after)
+        shares: Shares = () if case.held is None else shares_of(self._scopes, case.held)
+        if case.before is None or case.after is None:
+            self._count(case, shares, (case.held is not None,) * 2, readings)
+        else:
+            allowed = self._decide(case, (case.before, case.after))
+            self._count(case, shares, allowed, readings)
+        if case.held is not None and case.end is not None:
+            heapq.heappush(self._ends, (case.end.after, case.number, case.end.spent))
+
+    def _books(self) -> list[ReplayBook]:
+        return [self._recorded, *(course.own for course in self._courses if course.own is not None)]
+
+    def _decide(self, case: Case, readings: tuple[Reading, Reading]) -> tuple[bool, bool]:
+        """Decide under both policies and both kinds of windows; return what each allows in its own course."""
+        recorded: list[Decision] = []
+        own: list[Decision] = []
+        for engine, course, reading in zip(self._engines, self._courses, readings, strict=True):
+            if reading.refusal:
+                refused = _refused(reading.refusal)
+                recorded.append(refused)
+                own.append(refused)
+                continue
+            asked = self._recorded.asked
+            asked.clear()
+            decided = self._decided(engine, reading, self._recorded, case.time)
+            recorded.append(decided)
+            book = course.own
+            if book is not None and not book.agrees(asked, now=case.time):
+                decided = self._decided(engine, reading, book, case.time)
+            own.append(decided)
+            if book is not None:
+                book.asked.clear()
+        self.result.decisions += 1
+        self._reproduce(case, recorded[0])
+        self._compare(Windows.RECORDED, case, recorded)
+        self._compare(Windows.COUNTERFACTUAL, case, own)
+        return own[0].allowed, own[1].allowed
+
+    @staticmethod
+    def _decided(engine: Engine, reading: Reading, totals: Totals, now: int) -> Decision:
+        return engine.decide(reading.facts, reading.draw, totals, now=now)
+
+    def _reproduce(self, case: Case, again: Decision) -> None:
+        was = case.was
+        if was is None or was.policy != self._before_digest:
+            return
+        same = was.allowed is again.allowed and was.grant == again.grant and was.required == again.required
+        if not same:
+            self.result.not_reproduced += 1
+            if len(self.result.not_reproduced_names) < self._examples:
+                self.result.not_reproduced_names.append(case.name)
+
+    def _compare(self, windows: Windows, case: Case, decided: list[Decision]) -> None:
+        before, after = decided
+        comparison = self.result.windows[windows]
+        comparison.allowed_before += before.allowed
+        comparison.allowed_after += after.allowed
+        change = _change(before, after)
+        if change is None:
+            return
+        comparison.counts[change] += 1
+        examples = comparison.examples[change]
+        if len(examples) < self._examples:
+            examples.append(Example(change, case.name, case.time, _side(before), _side(after)))
+
+    def _count(
+        self,
+        case: Case,
+        shares: Shares,
+        allowed: tuple[bool, bool],
+        readings: tuple[Reading | None, Reading | None],
+    ) -> None:
+        """Let a case count: in the recorded course as it was, in each policy's own as that policy allows it."""
+        own = [
+            self._own_shares(case, shares, reading) if yes else None
+            for yes, reading in zip(allowed, readings, strict=True)
+        ]
+        was = None if case.held is None else shares
+        for course, mine in zip(self._courses, own, strict=True):
+            if mine != was:
+                course.part()
+        if was is not None:
+            self._recorded.hold(case.number, was)
+        for course, mine in zip(self._courses, own, strict=True):
+            if course.own is not None and mine is not None:
+                course.own.hold(case.number, mine)
+                if case.held is None:
+                    course.own.end(case.number, spent=case.time)
+
+    def _own_shares(self, case: Case, shares: Shares, reading: Reading | None) -> Shares:
+        if reading is None or reading.draw is case.held:
+            return shares
+        return shares_of(self._scopes, reading.draw)
+
+
+def replay(
+    before: Policy,
+    after: Policy,
+    cases: Iterable[Case],
+    *,
+    progress: Callable[[int], None] | None = None,
+    examples: int = EXAMPLES_MOST,
+) -> ReplayResult:
+    """Decide history again under two policies.
+
+    Args:
+        before: The policy in force.
+        after: The policy that would follow it.
+        cases: Recorded decisions, the oldest first.
+        progress: Told now and then how many cases were taken.
+        examples: How many examples of each change are kept.
+
+    Returns:
+        Counts and examples of what differs, for both kinds of windows.
+    """
+    run = _Replay(before, after, examples)
+    taken = 0
+    for taken, case in enumerate(cases, start=1):
+        run.take(case)
+        if progress is not None and taken % _TELL_EVERY == 0:
+            progress(taken)
+    if progress is not None:
+        progress(taken)
+    return run.result

@@ -1,0 +1,1 @@
+"""Replay: all recorded decisions decided again under a draft, beside the active policy."""
