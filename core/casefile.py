@@ -1,7 +1,8 @@
 """Re-verifies a signed case offline, from a root that the reader brings.
 
 What a kept case cannot prove is said: it holds no journal, so windows beyond the transaction itself, the use of
-nonces elsewhere and halts are the signer's own evidence.
+nonces elsewhere and halts are the signer's own evidence; so is that no policy newer than the file's last one was in
+force, or waited and had removed somebody.
 """
 
 from __future__ import annotations
@@ -18,12 +19,19 @@ from core.journal import Journal
 from core.pins import Pins
 from core.records import ReserveRecord, StartRecord
 from core.schema import read_struct
-from core.succession import check_genesis, check_successor
+from core.succession import AccessionKind, check_genesis, check_successor, signed_by
 from core.verify import verify
 
 if TYPE_CHECKING:
-    from core.documents.policy import Policy, SignedPolicy
+    from core.documents.policy import Policy
     from core.documents.roster import SignerRole
+
+
+_FOLLOWS = {
+    AccessionKind.TIGHTENING: "follows by its predecessor's quorum, and only tightens it",
+    AccessionKind.LOOSENING: "follows by its predecessor's quorum, after the delay that it names",
+    AccessionKind.RECOVERY: "follows by the offline recovery keys, and changes people only",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,22 +51,17 @@ def read_case(value: object) -> CaseFile:
     return read_struct(CaseFile, value, "case")
 
 
-def _signed_by(signed: SignedPolicy) -> int:
-    """Return when the last of a policy's consents was given: consents expire, what they started does not."""
-    return max([signed.policy.header.created, *(c.statement.header.created for c in signed.consents)])
-
-
 def _policies(case: CaseFile, genesis: str, checks: list[str]) -> dict[str, Policy]:
     first, *rest = case.policies
-    check_genesis(first, genesis, now=_signed_by(first))
+    check_genesis(first, genesis, now=signed_by(first))
     checks.append(f"genesis {genesis[:16]}… signed by the quorum that it names itself")
     chain = {first.policy.digest: first.policy}
     current = first.policy
     for signed in rest:
-        check_successor(signed, current, now=_signed_by(signed))
+        accession = check_successor(signed, current, now=signed_by(signed))
         current = signed.policy
         chain[current.digest] = current
-        checks.append(f"policy {current.number} follows by its predecessor's quorum")
+        checks.append(f"policy {current.number} {_FOLLOWS[accession.kind]}")
     return chain
 
 
@@ -75,6 +78,7 @@ def _offline_journal(case: CaseFile, policy: Policy, deployment: str, signer: st
         not_before=0,
         ceremony=None,
         lanes=(LaneStart(wallet=case.bundle.intent.wallet, next_nonce=case.bundle.attempt.nonce),),
+        consents=(),
     )
     journal.apply(journal.encode(start))
     if case.bundle.cancel is not None:
@@ -90,6 +94,7 @@ def _cancelled(case: CaseFile, policy: Policy) -> ReserveRecord:
         intent=case.bundle.intent.digest,
         mandate=case.bundle.mandate.digest,
         policy=policy.digest,
+        newest=policy.digest,
         wallet=case.bundle.intent.wallet,
         nonce=case.bundle.attempt.nonce,
         max_fee_per_gas=0,
@@ -111,9 +116,10 @@ def check_case(case: CaseFile, genesis: str) -> CaseReport:
     checks: list[str] = []
     try:
         chain = _policies(case, genesis, checks)
-        policy = chain.get(case.bundle.policy)
-        if policy is None:
+        if case.bundle.policy not in chain:
             return CaseReport(tuple(checks), "the bundle's policy is not in the chain")
+        # The chain ends with the newest policy when it was signed: it had to allow the case as well.
+        policy = case.policies[-1].policy
         signer, role = _signer(policy, case.bundle.intent.wallet)
         pins = Pins(deployment=genesis, signer=signer, role=role, policies=chain)
         journal = _offline_journal(case, policy, genesis, signer)

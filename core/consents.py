@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from core.documents.base import check_deployment, check_lifetime
-from core.documents.consent import Decision, SignedConsent, SubjectType, WebAuthnProof
+from core.documents.consent import Decision, WebAuthnProof
 from core.errors import Refusal, RefusedError, require
 from core.quorum import Approver
 from core.records import UsedConsent
@@ -18,8 +18,9 @@ from core.webauthn import check_assertion, check_client_signature
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from core.documents.consent import Consent, SignedConsent, SubjectType
     from core.documents.policy import Policy
-    from core.documents.roster import Person
+    from core.documents.roster import NamedKey, Person
     from core.journal import Journal
 
 
@@ -35,12 +36,16 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Voice:
-    """One verified consent: who (person or client), what, when (Unix seconds, as signed), and what it used up."""
+    """One verified consent: who, what, when (Unix seconds, as signed), with which public key, and what it used up.
+
+    `person` is null for an API client, and for the holder of an offline recovery key.
+    """
 
     actor: str
     decision: Decision
     at: int
     person: Person | None
+    key: bytes
     used: UsedConsent
 
 
@@ -57,7 +62,13 @@ def check_consent(signed: SignedConsent, subject: Subject, policy: Policy, *, no
         RefusedError: `wrong_deployment`, `expired`, `not_yet_valid`, `consent_mismatch`, `unknown_person`,
             `unknown_key` or `assertion`.
     """
-    statement = signed.statement
+    _check_about(signed.statement, subject, now)
+    if isinstance(signed.proof, WebAuthnProof):
+        return _person(signed, signed.proof, policy)
+    return _client(signed, policy)
+
+
+def _check_about(statement: Consent, subject: Subject, now: int) -> None:
     check_deployment(statement, subject.deployment)
     check_lifetime(statement, now=now)
     about = (statement.subject_type, statement.subject, statement.policy)
@@ -66,9 +77,17 @@ def check_consent(signed: SignedConsent, subject: Subject, policy: Policy, *, no
         Refusal.CONSENT_MISMATCH,
         "a consent is about another document, policy or purpose",
     )
-    if isinstance(signed.proof, WebAuthnProof):
-        return _person(signed, signed.proof, policy)
-    return _client(signed, policy)
+
+
+def _voice(statement: Consent, person: Person | None, key: bytes, used: UsedConsent) -> Voice:
+    return Voice(
+        actor=statement.actor,
+        decision=statement.decision,
+        at=statement.header.created,
+        person=person,
+        key=key,
+        used=used,
+    )
 
 
 def _person(signed: SignedConsent, proof: WebAuthnProof, policy: Policy) -> Voice:
@@ -83,7 +102,7 @@ def _person(signed: SignedConsent, proof: WebAuthnProof, policy: Policy) -> Voic
     used = UsedConsent(
         id=statement.header.id, challenge=statement.challenge, credential=key.credential_id, counter=counter
     )
-    return Voice(actor=person.id, decision=statement.decision, at=statement.header.created, person=person, used=used)
+    return _voice(statement, person, key.public_key, used)
 
 
 def _client(signed: SignedConsent, policy: Policy) -> Voice:
@@ -94,7 +113,29 @@ def _client(signed: SignedConsent, policy: Policy) -> Voice:
     require(statement.decision is Decision.ASK, Refusal.CONSENT_MISMATCH, "an API client asks and never consents")
     check_client_signature(signed, client.public_key)
     used = UsedConsent(id=statement.header.id, challenge=statement.challenge, credential=None, counter=0)
-    return Voice(actor=client.id, decision=statement.decision, at=statement.header.created, person=None, used=used)
+    return _voice(statement, None, client.public_key, used)
+
+
+def check_holder(signed: SignedConsent, subject: Subject, keys: Iterable[NamedKey], *, now: int) -> Voice:
+    """Verify what the holder of an offline recovery key signed about a policy.
+
+    Args:
+        signed: Statement and Ed25519 proof; the statement's actor is the key's id.
+        subject: The policy that it has to be about.
+        keys: The recovery keys of the policy in force.
+        now: The verifier's clock, Unix seconds.
+
+    Raises:
+        RefusedError: As `check_consent`.
+    """
+    statement = signed.statement
+    _check_about(statement, subject, now)
+    key = next((one for one in keys if one.id == statement.actor), None)
+    if key is None:
+        raise RefusedError(Refusal.UNKNOWN_KEY, "the policy names no such recovery key")
+    check_client_signature(signed, key.public_key)
+    used = UsedConsent(id=statement.header.id, challenge=statement.challenge, credential=None, counter=0)
+    return _voice(statement, None, key.public_key, used)
 
 
 def check_consents(

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.consents import Subject, Voice, approvers, check_consents
+from core.consents import Subject, Voice, approvers, check_consents, check_unused
 from core.documents.base import SKEW, Document, check_deployment, check_lifetime
 from core.documents.consent import Decision, SignedConsent, SubjectType
 from core.documents.control import CeremonyKind
 from core.errors import Refusal, RefusedError, require
+from core.journal import Journal
 from core.quorum import describe, is_filled
 from core.records import HaltRecord, ResumeRecord, StartRecord, VetoRecord
+from core.standing import heard, still_listed
 from core.verify import current_policy
 
 if TYPE_CHECKING:
     from core.documents.control import Ceremony, HaltOrder, ResumeOrder, VetoOrder
     from core.documents.policy import Policy
-    from core.journal import Journal
     from core.pins import Pins
+    from core.records import UsedConsent
 
 _LEAST_RESUME = 2
+VETOED = frozenset({SubjectType.MANDATE, SubjectType.CANCEL, SubjectType.RESUME, SubjectType.POLICY})
+"""What a rejection that is handed over can be about. Saying no to a halt would be saying yes."""
 
 
 def _voices(
@@ -31,11 +35,8 @@ def _voices(
     return check_consents(consents, subject, policy, now=now)
 
 
-def _still_listed(voices: tuple[Voice, ...], pins: Pins, journal: Journal, now: int) -> tuple[Voice, ...]:
-    """Leave out whoever the roster in force no longer lists, with this key: removals hold for old policies too."""
-    current = pins.policy(journal.policy_at(max(now, journal.clock)))
-    keys = {(person.id, key.credential_id) for person in current.people for key in person.keys}
-    return tuple(voice for voice in voices if (voice.actor, voice.used.credential) in keys)
+def _used(voices: tuple[Voice, ...]) -> tuple[UsedConsent, ...]:
+    return tuple(voice.used for voice in voices)
 
 
 def check_halt(order: HaltOrder, pins: Pins, journal: Journal, *, now: int) -> HaltRecord | None:
@@ -49,13 +50,19 @@ def check_halt(order: HaltOrder, pins: Pins, journal: Journal, *, now: int) -> H
     halt = order.document
     policy = pins.policy(halt.policy)
     voices = _voices(halt, SubjectType.HALT, order.consents, policy, now)
-    people = approvers(_still_listed(voices, pins, journal, now), barred=frozenset())
+    people = approvers(still_listed(voices, pins, journal, now=now), barred=frozenset())
     if not people:
         raise RefusedError(Refusal.QUORUM, "a halt takes one person of the roster")
     named = not halt.signers or pins.signer in halt.signers
     if not named or halt.digest in journal.halts or halt.digest in journal.lifted:
         return None
-    return HaltRecord(kind="halt", time=max(now, journal.clock), halt=halt.digest, actor=people[0].person.id)
+    return HaltRecord(
+        kind="halt",
+        time=max(now, journal.clock),
+        halt=halt.digest,
+        actor=people[0].person.id,
+        consents=_used(voices),
+    )
 
 
 def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) -> ResumeRecord | None:
@@ -68,29 +75,36 @@ def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) 
     require(now >= journal.clock, Refusal.CLOCK, "this signer's clock went back")
     policy = current_policy(resume.policy, pins, journal, now=now)
     voices = _voices(resume, SubjectType.RESUME, order.consents, policy, now)
+    check_unused(voices, journal)
     rejected = any(voice.decision is Decision.REJECT for voice in voices)
     require(not rejected, Refusal.REJECTED, "somebody rejected this resume")
-    people = approvers(voices, barred=frozenset())
+    counted = heard(still_listed(voices, pins, journal, now=now), resume.digest, journal)
+    people = approvers(counted, barred=frozenset())
     enough = len({one.person.id for one in people}) >= _LEAST_RESUME and is_filled(policy.controls.resume, people)
     require(enough, Refusal.QUORUM, f"a resume takes {describe(policy.controls.resume)}")
     if resume.signers and pins.signer not in resume.signers:
         return None
     require(resume.halt in journal.halts, Refusal.HALTED, "that halt is not in force here")
-    return ResumeRecord(kind="resume", time=now, halt=resume.halt, resume=resume.digest)
+    return ResumeRecord(kind="resume", time=now, halt=resume.halt, resume=resume.digest, consents=_used(voices))
 
 
 def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> tuple[VetoRecord, ...]:
     """Accept rejections and withdrawals that people hand to the signer itself; only what is new is returned.
 
+    They may be about a case, a cancel, a resume or a policy. A policy that waits for its delay ends there, by one
+    person; one that is in force does not.
+
     Raises:
-        RefusedError: `consent_mismatch` for any other decision, or as for any consent.
+        RefusedError: `consent_mismatch` for any other decision or document, `succession` if that policy is in force
+            or was, `unknown_person`, or as for any consent.
     """
     records = []
     for signed in order.consents:
         statement = signed.statement
         policy = pins.policy(statement.policy)
+        require(statement.subject_type in VETOED, Refusal.CONSENT_MISMATCH, "this document cannot be vetoed here")
         about = Subject(
-            type=SubjectType.MANDATE,
+            type=statement.subject_type,
             digest=statement.subject,
             policy=statement.policy,
             deployment=pins.deployment,
@@ -98,8 +112,10 @@ def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> t
         (voice,) = check_consents((signed,), about, policy, now=now)
         vetoing = voice.decision in (Decision.REJECT, Decision.WITHDRAW)
         require(vetoing, Refusal.CONSENT_MISMATCH, "only rejections and withdrawals are taken here")
-        listed = _still_listed((voice,), pins, journal, now)
+        listed = still_listed((voice,), pins, journal, now=now)
         require(listed, Refusal.UNKNOWN_PERSON, "somebody who vetoed is no longer on the roster")
+        late = statement.subject_type is SubjectType.POLICY and _was_in_force(statement.subject, pins, journal, now)
+        require(not late, Refusal.SUCCESSION, "this policy is in force already, or was: no veto ends it")
         known = journal.vetoes.get((statement.subject, voice.actor))
         if known is not Decision.REJECT and known is not voice.decision:
             records.append(
@@ -109,9 +125,17 @@ def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> t
                     subject=statement.subject,
                     actor=voice.actor,
                     decision=voice.decision,
+                    consents=_used((voice,)),
                 )
             )
     return tuple(records)
+
+
+def _was_in_force(digest: str, pins: Pins, journal: Journal, now: int) -> bool:
+    at: str | None = journal.policy_at(max(now, journal.clock))
+    while at is not None and at != digest:
+        at = pins.policy(at).previous
+    return at is not None
 
 
 def check_journal_start(
@@ -128,6 +152,8 @@ def check_journal_start(
     once = len({lane.wallet for lane in ceremony.lanes}) == len(ceremony.lanes)
     require(once, Refusal.NONCE, "the ceremony names a wallet's lane twice")
     voices = _voices(ceremony, SubjectType.CEREMONY, consents, policy, now)
+    # Against each other only: the memory that this ceremony replaces may be lost.
+    check_unused(voices, Journal())
     rejected = any(voice.decision is Decision.REJECT for voice in voices)
     require(not rejected, Refusal.REJECTED, "somebody rejected this ceremony")
     filled = is_filled(policy.controls.ceremony, approvers(voices, barred=frozenset()))
@@ -144,4 +170,5 @@ def check_journal_start(
         not_before=max(now + SKEW, ceremony.not_before),
         ceremony=ceremony.digest,
         lanes=ceremony.lanes,
+        consents=_used(voices),
     )

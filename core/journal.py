@@ -16,6 +16,7 @@ from core.errors import CoreError, JournalError
 from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, scope_of
 from core.records import (
     RECORD,
+    AccessionKind,
     HaltRecord,
     PolicyRecord,
     Record,
@@ -23,6 +24,7 @@ from core.records import (
     ResumeRecord,
     SignatureRecord,
     StartRecord,
+    UsedConsent,
     VetoRecord,
 )
 
@@ -50,11 +52,12 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True)
 class PendingPolicy:
-    """A successor that waits for its delay to pass."""
+    """A successor that was accepted, and is in force from `effective` on."""
 
     policy: str
     number: int
     effective: int
+    how: AccessionKind
 
 
 def line_hash(line: bytes) -> str:
@@ -75,6 +78,7 @@ class Journal:
         self.policy = ""
         self.number = 0
         self.pending: PendingPolicy | None = None
+        self.accepted: dict[str, PendingPolicy] = {}
         self.lanes: dict[str, int] = {}
         self.slots: dict[tuple[str, int], Slot] = {}
         self.intents: dict[str, tuple[str, int]] = {}
@@ -164,6 +168,9 @@ class Journal:
         return record
 
     def _take(self, record: Record) -> None:
+        self._settle(record.time)
+        if not isinstance(record, SignatureRecord):
+            self._use_up(record.consents)
         if isinstance(record, ReserveRecord):
             self._reserve(record)
         elif isinstance(record, SignatureRecord):
@@ -173,8 +180,8 @@ class Journal:
             self.policy, self.number = record.policy, record.number
             self.lanes = {lane.wallet: lane.next_nonce for lane in record.lanes}
         elif isinstance(record, PolicyRecord):
-            self._settle(record.time)
-            self.pending = PendingPolicy(record.policy, record.number, record.effective)
+            self.pending = PendingPolicy(record.policy, record.number, record.effective, record.how)
+            self.accepted[record.policy] = self.pending
         elif isinstance(record, HaltRecord):
             self.halts[record.halt] = record.actor
         elif isinstance(record, ResumeRecord):
@@ -182,6 +189,14 @@ class Journal:
             self.lifted.add(record.halt)
         elif isinstance(record, VetoRecord):
             self.vetoes[(record.subject, record.actor)] = record.decision
+            if self.pending is not None and self.pending.policy == record.subject:
+                self.pending = None
+
+    def _use_up(self, consents: Iterable[UsedConsent]) -> None:
+        for used in consents:
+            self.consents[used.id] = used.challenge
+            if used.credential is not None and used.counter:
+                self.counters[(used.credential, used.counter)] = used.challenge
 
     def _reserve(self, record: ReserveRecord) -> None:
         place = (record.wallet, record.nonce)
@@ -202,10 +217,6 @@ class Journal:
         else:
             slot.cancel = record.cancel
             slot.cancel_attempts.append(fees)
-        for used in record.consents:
-            self.consents[used.id] = used.challenge
-            if used.credential is not None and used.counter:
-                self.counters[(used.credential, used.counter)] = used.challenge
         if record.draw is not None:
             self._draws.add(record.draw)
             self._draw_of[record.cancel or record.intent] = record.draw
@@ -215,10 +226,14 @@ class Journal:
             self.policy, self.number, self.pending = self.pending.policy, self.pending.number, None
 
     def policy_at(self, now: int) -> str:
-        """Return the digest of the only policy that counts at `now` (Unix seconds)."""
+        """Return the digest of the newest policy that is in force at `now` (Unix seconds)."""
         if self.pending is not None and now >= self.pending.effective:
             return self.pending.policy
         return self.policy
+
+    def waiting_at(self, now: int) -> PendingPolicy | None:
+        """Return the successor that still waits for its delay to pass at `now` (Unix seconds), if any."""
+        return self.pending if self.pending is not None and now < self.pending.effective else None
 
     def next_nonce(self, wallet: str) -> int:
         """Return the next nonce of a wallet's lane (CAIP-10 account)."""

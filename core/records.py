@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 
 from core.documents.consent import Decision
 from core.documents.control import LaneStart
 from core.limits import Draw
 from core.names import ACCOUNT, AMOUNT, CREDENTIAL_ID, DIGEST, HASH32, SLUG, TIME
 from core.schema import Boolean, Choice, Constant, HexData, Integer, Items, Maybe, OneOf, Struct, of
+
+
+class AccessionKind(StrEnum):
+    """How a successor policy comes to be in force: at once, after the policy's delay, or by the recovery keys."""
+
+    TIGHTENING = "tightening"
+    LOOSENING = "loosening"
+    RECOVERY = "recovery"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UsedConsent:
+    """A consent that was counted: its nonce, its challenge, and the security key's counter."""
+
+    id: str = of(SLUG)
+    challenge: bytes = of(HASH32)
+    credential: bytes | None = of(Maybe(CREDENTIAL_ID))
+    counter: int = of(Integer(most=2**32 - 1))
+
+
+_USED = Items(Struct(lambda: UsedConsent), most=128)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,34 +50,31 @@ class StartRecord:
     not_before: int = of(TIME)
     ceremony: str | None = of(Maybe(DIGEST))
     lanes: tuple[LaneStart, ...] = of(Items(Struct(lambda: LaneStart), most=256))
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicyRecord:
-    """A successor policy was received; it becomes the only one at `effective` by this signer's clock."""
+    """A successor policy was received; it becomes the newest at `effective` by this signer's clock.
+
+    `how` it was accepted is decided at its receipt, and never again.
+    """
 
     kind: str = of(Constant("policy"))
     time: int = of(TIME)
     policy: str = of(DIGEST)
     number: int = of(Integer(least=2))
     effective: int = of(TIME)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class UsedConsent:
-    """A consent that was counted: its nonce, its challenge, and the security key's counter."""
-
-    id: str = of(SLUG)
-    challenge: bytes = of(HASH32)
-    credential: bytes | None = of(Maybe(CREDENTIAL_ID))
-    counter: int = of(Integer(most=2**32 - 1))
+    how: AccessionKind = of(Choice(AccessionKind))
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReserveRecord:
     """A nonce is bound to an intent (or its cancel) at these fees, and what it draws is drawn, for ever.
 
-    `draw` is null for a fee raise: the first attempt drew the worst case already.
+    `draw` is null for a fee raise: the first attempt drew the worst case already. `policy` is the one that people
+    consented under, `newest` the one that was in force and had to allow it too; mostly they are the same.
     """
 
     kind: str = of(Constant("reserve"))
@@ -63,6 +82,7 @@ class ReserveRecord:
     intent: str = of(DIGEST)
     mandate: str = of(DIGEST)
     policy: str = of(DIGEST)
+    newest: str = of(DIGEST)
     wallet: str = of(ACCOUNT)
     nonce: int = of(Integer())
     max_fee_per_gas: int = of(AMOUNT)
@@ -70,7 +90,7 @@ class ReserveRecord:
     cancel: str | None = of(Maybe(DIGEST))
     signing_hash: bytes = of(HASH32)
     draw: Draw | None = of(Maybe(Struct(lambda: Draw)))
-    consents: tuple[UsedConsent, ...] = of(Items(Struct(lambda: UsedConsent), most=128))
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +111,7 @@ class HaltRecord:
     time: int = of(TIME)
     halt: str = of(DIGEST)
     actor: str = of(SLUG)
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,17 +122,19 @@ class ResumeRecord:
     time: int = of(TIME)
     halt: str = of(DIGEST)
     resume: str = of(DIGEST)
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VetoRecord:
-    """A rejection or a withdrawal was handed to this signer itself."""
+    """A rejection or a withdrawal was handed to this signer itself; it ends a policy that waits."""
 
     kind: str = of(Constant("veto"))
     time: int = of(TIME)
     subject: str = of(DIGEST)
     actor: str = of(SLUG)
     decision: Decision = of(Choice(Decision))
+    consents: tuple[UsedConsent, ...] = of(_USED)
 
 
 Record = StartRecord | PolicyRecord | ReserveRecord | SignatureRecord | HaltRecord | ResumeRecord | VetoRecord

@@ -5,6 +5,9 @@ keys, re-runs the policy over derived facts, counts its own limits, and binds on
 nothing; what has to be remembered is in the token that it returns, and must be on disk before the key is used.
 
 Order: deployment and policy, halts and clock, mandate and intent, people, decision, quorum, nonce and fees.
+
+A case in flight when the policy changed names an earlier policy, which people consented under. It is judged twice,
+under that one and under the newest, each with its own roster, rules and prices; both must allow it.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from core.calldata import movements_of
 from core.consents import Subject, Voice, approvers, check_consents, check_unused
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
-from core.documents.mandate import Mandate, SingleOrder
+from core.documents.mandate import SingleOrder
 from core.documents.roster import SignerRole, Wallet, WalletKind
+from core.draws import one_draw
 from core.errors import Refusal, RefusedError, require
 from core.evm import Type2
 from core.facts import Initiative, derive_facts, resolve_asker
@@ -24,10 +28,11 @@ from core.nonces import place_attempt
 from core.policy import decide
 from core.quorum import describe, open_seats, parts_to_fill
 from core.records import ReserveRecord
+from core.standing import heard, still_listed
 from core.verified import SEAL, Verified
 
 if TYPE_CHECKING:
-    from core.documents.bundle import Bundle
+    from core.documents.bundle import Attempt, Bundle
     from core.documents.mandate import Intent
     from core.documents.policy import Policy
     from core.journal import Journal
@@ -35,13 +40,7 @@ if TYPE_CHECKING:
     from core.pins import Pins
 
 
-def current_policy(digest: str, pins: Pins, journal: Journal, *, now: int) -> Policy:
-    """Return the policy that counts now, if that is the one named.
-
-    Raises:
-        RefusedError: `wrong_policy`, `policy_expired` or `wrong_signer`.
-    """
-    require(digest == journal.policy_at(now), Refusal.WRONG_POLICY, "not the policy that is in force here")
+def _usable(digest: str, pins: Pins, now: int) -> Policy:
     policy = pins.policy(digest)
     require(policy.digest == digest, Refusal.WRONG_POLICY, "the stored policy is not the pinned one")
     require(policy.deployment == pins.deployment, Refusal.WRONG_DEPLOYMENT, "the policy is another deployment's")
@@ -49,6 +48,37 @@ def current_policy(digest: str, pins: Pins, journal: Journal, *, now: int) -> Po
     own = any(s.id == pins.signer and s.role is pins.role for s in policy.signers)
     require(own, Refusal.WRONG_SIGNER, "the policy does not name this signer in this role")
     return policy
+
+
+def current_policy(digest: str, pins: Pins, journal: Journal, *, now: int) -> Policy:
+    """Return the newest policy in force, if that is the one named.
+
+    Raises:
+        RefusedError: `wrong_policy`, `policy_expired` or `wrong_signer`.
+    """
+    require(digest == journal.policy_at(now), Refusal.WRONG_POLICY, "not the policy that is in force here")
+    return _usable(digest, pins, now)
+
+
+def policies_for(digest: str, pins: Pins, journal: Journal, *, now: int) -> tuple[Policy, ...]:
+    """Return the policies that have to allow a case: the one that people consented under, then the newest.
+
+    Args:
+        digest: The policy that the case names: the newest, or one that the newest has followed.
+        pins: The accepted policies.
+        journal: This signer's memory.
+        now: Unix seconds.
+
+    Raises:
+        RefusedError: `wrong_policy`, `policy_expired` or `wrong_signer`.
+    """
+    newest = journal.policy_at(now)
+    at: str | None = newest
+    # Only what led to the newest was ever in force: what was replaced while it waited is no predecessor.
+    while at is not None and at != digest:
+        at = pins.policy(at).previous
+    require(at == digest, Refusal.WRONG_POLICY, "not the policy that is in force here, nor one before it")
+    return tuple(_usable(one, pins, now) for one in dict.fromkeys((digest, newest)))
 
 
 def check_clock(journal: Journal, now: int) -> None:
@@ -102,15 +132,16 @@ def _check_movements(intent: Intent) -> None:
 
 
 def _check_people(
-    bundle: Bundle, policy: Policy, pins: Pins, journal: Journal, now: int
-) -> tuple[Initiative, tuple[Voice, ...]]:
+    bundle: Bundle, policies: tuple[Policy, ...], pins: Pins, journal: Journal, now: int
+) -> list[tuple[Initiative, tuple[Voice, ...]]]:
+    """Return for each policy who asks, and whose consents count under it."""
     mandate = bundle.mandate
     subject = Subject(
         type=SubjectType.MANDATE, digest=mandate.digest, policy=bundle.policy, deployment=pins.deployment
     )
-    voices = check_consents(bundle.consents, subject, policy, now=now)
+    voices = check_consents(bundle.consents, subject, policies[0], now=now)
     check_unused(voices, journal)
-    who = resolve_asker(mandate, policy)
+    asking = [resolve_asker(mandate, policy) for policy in policies]
     asked = {voice.actor for voice in voices if voice.decision is Decision.ASK}
     require(asked == {mandate.asker.id}, Refusal.NO_ASKER, "the asker, and only the asker, must have signed")
     require(
@@ -120,45 +151,67 @@ def _check_people(
     )
     taken_back = any(voice.decision is Decision.WITHDRAW and voice.actor == mandate.asker.id for voice in voices)
     require(not taken_back, Refusal.WITHDRAWN, "the asker withdrew this case")
-    return who, voices
-
-
-def _standing(mandate: Mandate, voices: tuple[Voice, ...], journal: Journal) -> tuple[Voice, ...]:
-    """Apply the vetoes that were handed to this signer itself."""
-    gone = set()
-    for (subject, actor), decision in journal.vetoes.items():
-        if subject == mandate.digest:
-            require(decision is not Decision.REJECT, Refusal.REJECTED, "a rejection was handed to this signer")
-            require(
-                actor != mandate.asker.id,
-                Refusal.WITHDRAWN,
-                "the asker's withdrawal was handed to this signer",
-            )
-            gone.add(actor)
-    return tuple(voice for voice in voices if voice.actor not in gone)
+    listed = still_listed(voices, pins, journal, now=now)
+    stands = any(voice.decision is Decision.ASK for voice in listed)
+    require(stands, Refusal.UNKNOWN_PERSON, "the asker, or the asker's key, was removed since")
+    counted = heard(listed, mandate.digest, journal)
+    still = any(voice.decision is Decision.ASK for voice in counted)
+    require(still, Refusal.WITHDRAWN, "the asker's withdrawal was handed to this signer")
+    kept = [signed for signed, voice in zip(bundle.consents, voices, strict=True) if voice in counted]
+    return [
+        (who, counted if number == 0 else check_consents(kept, subject, policy, now=now))
+        for number, (who, policy) in enumerate(zip(asking, policies, strict=True))
+    ]
 
 
 def _check_decision(
-    intent: Intent,
-    policy: Policy,
-    who: Initiative,
-    voices: tuple[Voice, ...],
+    bundle: Bundle,
+    policies: tuple[Policy, ...],
+    people: list[tuple[Initiative, tuple[Voice, ...]]],
     journal: Journal,
-    *,
-    order: str,
     now: int,
 ) -> tuple[Draw, list[str]]:
-    facts, draw = derive_facts(intent, policy, who, order=order, now=now)
-    decision = decide(policy, facts, draw, journal.totals_without(intent.digest), now=now, enforce=True)
-    require(decision.allowed, Refusal.DENIED, "; ".join(decision.reasons))
-    seated = approvers(voices, barred=who.persons)
-    # The parts as well: joined, one part's people could lend another part their site.
-    for quorum in parts_to_fill(decision.required, decision.asked):
-        missing = open_seats(quorum, seated)
-        if missing.size:
-            raise RefusedError(Refusal.QUORUM, f"{describe(quorum)} required; missing: {missing.words()}")
-    names = ", ".join(sorted({one.person.id for one in seated})) or "nobody needed"
-    return draw, [f"policy grants it by {decision.grant}", f"quorum {describe(decision.required)}: {names}"]
+    """Have each policy decide, over one draw that counts for all of them."""
+    intent, order = bundle.intent, bundle.mandate.digest
+    derived = [
+        derive_facts(intent, policy, who, order=order, now=now)
+        for policy, (who, _) in zip(policies, people, strict=True)
+    ]
+    draw = one_draw([draw for _, draw in derived])
+    barred = frozenset[str]().union(*(who.persons for who, _ in people))
+    words = []
+    for policy, (facts, _), (_, voices) in zip(policies, derived, people, strict=True):
+        totals = journal.totals_without(intent.digest)
+        decision = decide(policy, facts, draw, totals, now=now, enforce=True)
+        require(decision.allowed, Refusal.DENIED, f"policy {policy.number}: " + "; ".join(decision.reasons))
+        seated = approvers(voices, barred=barred)
+        # The parts as well: joined, one part's people could lend another part their site.
+        for quorum in parts_to_fill(decision.required, decision.asked):
+            missing = open_seats(quorum, seated)
+            if missing.size:
+                raise RefusedError(
+                    Refusal.QUORUM,
+                    f"policy {policy.number}: {describe(quorum)} required; missing: {missing.words()}",
+                )
+        names = ", ".join(sorted({one.person.id for one in seated})) or "nobody needed"
+        words += [
+            f"policy {policy.number} grants it by {decision.grant}",
+            f"quorum {describe(decision.required)}: {names}",
+        ]
+    return draw, words
+
+
+def _rebuilt(intent: Intent, attempt: Attempt) -> Type2:
+    return Type2(
+        chain_id=intent.chain_id,
+        nonce=attempt.nonce,
+        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+        max_fee_per_gas=attempt.max_fee_per_gas,
+        gas=intent.gas,
+        to=intent.to,
+        value=intent.value,
+        data=intent.data,
+    )
 
 
 def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
@@ -178,34 +231,25 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
     """
     check_deployment(bundle, pins.deployment)
     check_lifetime(bundle, now=now)
-    policy = current_policy(bundle.policy, pins, journal, now=now)
+    policies = policies_for(bundle.policy, pins, journal, now=now)
     check_clock(journal, now)
     if bundle.cancel is not None:
         raise RefusedError(Refusal.CANCEL, "a cancel is asked for by itself")
     _check_mandate(bundle, pins, journal, now)
     intent = bundle.intent
-    wallet = own_wallet(intent.wallet, policy, pins)
+    wallet = [own_wallet(intent.wallet, policy, pins) for policy in policies][-1]
     _check_movements(intent)
-    who, voices = _check_people(bundle, policy, pins, journal, now)
-    voices = _standing(bundle.mandate, voices, journal)
-    draw, words = _check_decision(intent, policy, who, voices, journal, order=bundle.mandate.digest, now=now)
+    people = _check_people(bundle, policies, pins, journal, now)
+    draw, words = _check_decision(bundle, policies, people, journal, now)
     placed = place_attempt(intent, bundle.attempt, journal)
-    transaction = Type2(
-        chain_id=intent.chain_id,
-        nonce=bundle.attempt.nonce,
-        max_priority_fee_per_gas=bundle.attempt.max_priority_fee_per_gas,
-        max_fee_per_gas=bundle.attempt.max_fee_per_gas,
-        gas=intent.gas,
-        to=intent.to,
-        value=intent.value,
-        data=intent.data,
-    )
+    transaction = _rebuilt(intent, bundle.attempt)
     record = ReserveRecord(
         kind="reserve",
         time=now,
         intent=intent.digest,
         mandate=bundle.mandate.digest,
-        policy=policy.digest,
+        policy=bundle.policy,
+        newest=policies[-1].digest,
         wallet=wallet.id,
         nonce=bundle.attempt.nonce,
         max_fee_per_gas=bundle.attempt.max_fee_per_gas,
@@ -213,13 +257,14 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
         cancel=None,
         signing_hash=transaction.signing_hash,
         draw=draw if placed.first else None,
-        consents=tuple(voice.used for voice in voices),
+        consents=tuple(voice.used for voice in people[0][1]),
     )
     checks = (
-        f"deployment {pins.deployment[:16]}…, policy {policy.number} in force and unexpired",
+        f"deployment {pins.deployment[:16]}…, policy {policies[-1].number} in force and unexpired",
+        *(f"consented under policy {one.number}, which has not expired either" for one in policies[:-1]),
         f"mandate holds exactly this intent, asked by {bundle.mandate.asker.id} with their own key",
         "calldata decoded and re-encoded; it moves what was shown",
-        f"{len(voices)} consents verified against the policy's own keys, origin and relying party",
+        f"{len(bundle.consents)} consents verified against the policy's own keys, origin and relying party",
         *words,
         f"nonce {bundle.attempt.nonce} holds this intent only; fees within its caps",
     )

@@ -107,6 +107,7 @@ def pin_genesis(state: Path, raw: bytes, confirm: Callable[[str], str]) -> str:
             not_before=0,
             ceremony=None,
             lanes=(),
+            consents=(),
         )
         create_journal(state, head, start)
         return f"pinned; {keys} keys found; the first journal was started"
@@ -137,12 +138,13 @@ def recover(state: Path, raw: bytes) -> str:
     if not isinstance(policies, list):
         raise ConfigError("policies: a list is expected")
     later = [read_struct(SignedPolicy, one, "policies") for one in policies]
+    now = int(time.time())
     known = dict(load_pins(state, ()).policies)
     genesis = read_signed_policy((state / "policies" / f"{pins.deployment}.json").read_bytes())
-    known |= check_chain([genesis, *later], pins.deployment)
+    known |= check_chain([genesis, *later], pins.deployment, waited_until=now)
     if ceremony.policy not in known:
         raise ConfigError("the ceremony names a policy that is neither pinned nor handed over")
-    start = check_journal_start(ceremony, consents, known[ceremony.policy], pins.signer, now=int(time.time()))
+    start = check_journal_start(ceremony, consents, known[ceremony.policy], pins.signer, now=now)
     hsm = open_hsm(config)
     try:
         head = TokenHead(hsm, identity(pins.deployment, pins.signer))

@@ -16,7 +16,7 @@ from core.errors import CoreError
 from core.names import DIGEST, SLUG
 from core.pins import Pins
 from core.schema import Choice, Constant, of, read_struct, write_struct
-from core.succession import check_genesis, check_successor
+from core.succession import check_genesis, check_successor, signed_by
 from signer.config import check_private
 from signer.errors import ConfigError
 from signer.files import write_new
@@ -99,13 +99,16 @@ def _load(state: Path, digest: str) -> SignedPolicy:
     return signed
 
 
-def _signed_by(signed: SignedPolicy) -> int:
-    """Return when the last consent was given: consents expire, what they put in force does not."""
-    return max([signed.policy.header.created, *(c.statement.header.created for c in signed.consents)])
+def check_chain(
+    chain: Iterable[SignedPolicy], deployment: str, *, waited_until: int | None = None
+) -> dict[str, Policy]:
+    """Check policies from the genesis on, each by its predecessor's quorum or recovery keys.
 
-
-def check_chain(chain: Iterable[SignedPolicy], deployment: str) -> dict[str, Policy]:
-    """Check policies from the genesis on, each by its predecessor's quorum.
+    Args:
+        chain: Signed policies, each after its predecessor.
+        deployment: The genesis digest.
+        waited_until: Where no journal says when they were received: by when each must have waited its delay since
+            it was signed (Unix seconds). The signatures' own dates are all there is then.
 
     Raises:
         ConfigError: At the first that does not follow.
@@ -115,11 +118,13 @@ def check_chain(chain: Iterable[SignedPolicy], deployment: str) -> dict[str, Pol
         policy = signed.policy
         try:
             if policy.previous is None:
-                check_genesis(signed, deployment, now=_signed_by(signed))
+                check_genesis(signed, deployment, now=signed_by(signed))
             elif policy.previous not in known:
                 raise ConfigError(f"policy {policy.number}: its predecessor is not known here")
             else:
-                check_successor(signed, known[policy.previous], now=_signed_by(signed))
+                accession = check_successor(signed, known[policy.previous], now=signed_by(signed))
+                if waited_until is not None and accession.effective > waited_until:
+                    raise ConfigError(f"policy {policy.number}: its delay has not passed since it was signed")
         except CoreError as error:
             raise ConfigError(f"policy {policy.number} ({policy.digest[:16]}…): {error}") from error
         known[policy.digest] = policy

@@ -18,11 +18,11 @@ from core.control import check_halt, check_resume, check_veto
 from core.documents.bundle import Bundle, Signature
 from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder
 from core.documents.policy import SignedPolicy
-from core.errors import Refusal, RefusedError, require
+from core.errors import Refusal, RefusedError
 from core.keccak import keccak256
-from core.records import PolicyRecord, SignatureRecord
+from core.reception import receive_successor
+from core.records import SignatureRecord
 from core.schema import read_struct, write_struct
-from core.succession import check_successor
 from core.verify import verify
 from signer.backends import check_keys, own_wallets
 from signer.errors import TokenKeyError
@@ -148,39 +148,41 @@ class Service:
         return {"records": len(made), "halts": sorted(self.journal.halts)}
 
     def succeed(self, signed: SignedPolicy, *, now: int) -> Json:
-        """Accept a successor policy; it comes into force after the delay that its predecessor names.
+        """Accept a successor policy: in force at once if it only tightens, else after its delay.
+
+        Returns:
+            The policy in force, the one that waits, and how and from when on this one was accepted (null: it was
+            in force when the journal began).
 
         Raises:
-            RefusedError: If it does not strictly follow, or its predecessor's quorum did not sign it.
+            RefusedError: If it does not strictly follow, or neither quorum nor recovery keys signed it.
         """
         self._store.catch_up()
-        journal, policy = self.journal, signed.policy
-        require(now >= journal.clock, Refusal.CLOCK, "this signer's clock went back")
-        in_force = journal.policy_at(now)
-        waiting = journal.pending is not None and journal.pending.policy == policy.digest
-        if policy.digest == in_force or waiting:
-            return self._policies(now)
-        # One that was replaced while it waited cannot be played again to replace its replacement.
-        require(policy.digest not in self._store.policies, Refusal.SUCCESSION, "this policy was superseded")
-        effective = check_successor(signed, self.pins.policy(in_force), now=now)
-        try:
-            check_keys(policy, self.pins.signer, self._backend)
-        except TokenKeyError as error:
-            raise RefusedError(Refusal.POLICY_INVALID, str(error)) from error
-        store_policy(self._state, signed)
-        self.pins = dataclasses.replace(self.pins, policies={**self.pins.policies, policy.digest: policy})
-        self._store.append(
-            PolicyRecord(kind="policy", time=now, policy=policy.digest, number=policy.number, effective=effective)
-        )
-        return self._policies(now)
+        policy = signed.policy
+        record = receive_successor(signed, self.pins, self.journal, now=now)
+        if record is not None:
+            try:
+                check_keys(policy, self.pins.signer, self._backend)
+            except TokenKeyError as error:
+                raise RefusedError(Refusal.POLICY_INVALID, str(error)) from error
+            store_policy(self._state, signed)
+            self.pins = dataclasses.replace(self.pins, policies={**self.pins.policies, policy.digest: policy})
+            self._store.append(record)
+        accepted = self.journal.accepted.get(policy.digest)
+        known = {"kind": str(accepted.how), "effective": accepted.effective} if accepted is not None else None
+        return {**self._policies(now), "accepted": known}
 
     def _policies(self, now: int) -> Json:
-        """Say which policy is in force at `now`, and which one waits."""
-        journal = self.journal
-        digest, pending = journal.policy_at(now), journal.pending
+        """Say which policy is in force at `now`, and which one waits, how and until when."""
+        digest, waiting = self.journal.policy_at(now), self.journal.waiting_at(now)
         waits: Json | None = None
-        if pending is not None and pending.policy != digest:
-            waits = {"policy": pending.policy, "number": pending.number, "effective": pending.effective}
+        if waiting is not None:
+            waits = {
+                "policy": waiting.policy,
+                "number": waiting.number,
+                "effective": waiting.effective,
+                "kind": str(waiting.how),
+            }
         return {"policy": digest, "number": self.pins.policy(digest).number, "pending": waits}
 
     def status(self, *, now: int) -> Json:

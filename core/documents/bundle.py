@@ -102,7 +102,8 @@ class Signature:
 class CaseFile:
     """A signed case, kept: it can be verified offline for ever (`countersign-verify`).
 
-    `policies` is the chain from the genesis to the policy that the bundle names; `signed_at` is Unix seconds.
+    `policies` is the chain from the genesis to the newest policy that was in force at `signed_at` (Unix seconds);
+    the policy that the bundle names is one of them, mostly the last.
     """
 
     kind: str = of(Constant("countersign.case.v1"))

@@ -192,10 +192,10 @@ def _cancel_fees(case: Case) -> Attack:
     return Attack(before=(sign(first),), forged=sign(forged), control=sign(good))
 
 
-@forgery("cancel-that-burns-the-fee-budget", Refusal.DENIED, why="Its fee counts in limits, as every other.")
+@forgery("cancel-that-burns-the-fee-budget", Refusal.DENIED, why="Cancels have a reserve of the fee limit, no more.")
 def _cancel_burns(case: Case) -> Attack:
     first = case.bundle()
-    cap = 10**18 // 21_000
+    cap = 2 * 10**18 // 21_000
     forged = case.cancel(first, by=(case.cast.honest,), max_fee_per_gas=cap)
     return Attack(
         before=(sign(first),), forged=sign(forged), control=sign(case.cancel(first, by=(case.cast.honest,)))

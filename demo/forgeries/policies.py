@@ -173,29 +173,12 @@ def _purpose(case: Case) -> Attack:
     "successor-used-before-its-delay", Refusal.WRONG_POLICY, why="The delay is for people to notice.", lasting=True
 )
 def _early(case: Case) -> Attack:
-    successor = case.successor()
+    successor = _loosened(case)
     new = dataclasses.replace(case, policy=successor)
     return Attack(
         before=(policy(case.sign_policy(successor, *case.cast.admins)),),
         forged=sign(new.bundle()),
         control=sign(case.bundle()),
-    )
-
-
-@forgery(
-    "policy-rolled-back",
-    Refusal.WRONG_POLICY,
-    why="When a successor is in force, its predecessor is not.",
-    lasting=True,
-)
-def _rolled_back(case: Case) -> Attack:
-    delay = case.policy.controls.succession_delay
-    successor = case.successor()
-    old, new = case.at(delay), dataclasses.replace(case.at(delay), policy=successor)
-    return Attack(
-        before=(policy(case.sign_policy(successor, *case.cast.admins)),),
-        forged=sign(old.bundle(), later=delay),
-        control=sign(new.bundle(), later=delay),
     )
 
 

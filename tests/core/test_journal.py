@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from core.documents.consent import Decision
 from core.errors import CoreError, JournalError
 from core.journal import ORIGIN, Journal, line_hash
 from core.records import (
+    AccessionKind,
     HaltRecord,
     PolicyRecord,
     ReserveRecord,
@@ -46,6 +48,7 @@ def reserve(nonce: int, *, intent: str = "", time: int = NOW, **changes: Any) ->
         "intent": intent or f"{nonce:064x}",
         "mandate": "aa" * 32,
         "policy": WORLD.policy.digest,
+        "newest": WORLD.policy.digest,
         "wallet": WORLD.wallet,
         "nonce": nonce,
         "max_fee_per_gas": 10,
@@ -58,15 +61,32 @@ def reserve(nonce: int, *, intent: str = "", time: int = NOW, **changes: Any) ->
     return ReserveRecord(**(fields | changes))
 
 
+def succeeded(**changes: Any) -> PolicyRecord:  # noqa: ANN401 - PolicyRecord's fields
+    fields: dict[str, Any] = {
+        "kind": "policy",
+        "time": NOW,
+        "policy": "7a" * 32,
+        "number": 2,
+        "effective": NOW + DAY,
+        "how": AccessionKind.LOOSENING,
+        "consents": (),
+    }
+    return PolicyRecord(**(fields | changes))
+
+
+def lifted(halt: str, resume: str) -> ResumeRecord:
+    return ResumeRecord(kind="resume", time=NOW + 7, halt=halt, resume=resume, consents=())
+
+
 RECORDS: list[Record] = [
     start(),
     reserve(0),
     SignatureRecord(kind="signature", time=NOW, signing_hash=bytes([1]) * 32, raw=b"raw-0"),
     reserve(1, time=NOW + 5),
-    HaltRecord(kind="halt", time=NOW + 6, halt=HALT, actor="olga"),
-    VetoRecord(kind="veto", time=NOW + 6, subject=SUBJECT, actor="tom", decision=Decision.REJECT),
-    ResumeRecord(kind="resume", time=NOW + 7, halt=HALT, resume="6a" * 32),
-    PolicyRecord(kind="policy", time=NOW + 8, policy="7a" * 32, number=2, effective=NOW + DAY),
+    HaltRecord(kind="halt", time=NOW + 6, halt=HALT, actor="olga", consents=()),
+    VetoRecord(kind="veto", time=NOW + 6, subject=SUBJECT, actor="tom", decision=Decision.REJECT, consents=()),
+    lifted(HALT, "6a" * 32),
+    succeeded(time=NOW + 8),
 ]
 
 
@@ -231,7 +251,7 @@ def test_a_successor_counts_from_the_moment_of_its_delay() -> None:
     journal = Journal.load(LINES)
     assert journal.policy_at(NOW + DAY - 1) == WORLD.policy.digest
     assert journal.policy_at(NOW + DAY) == "7a" * 32
-    later = PolicyRecord(kind="policy", time=NOW + DAY, policy="8a" * 32, number=3, effective=NOW + 2 * DAY)
+    later = succeeded(time=NOW + DAY, policy="8a" * 32, number=3, effective=NOW + 2 * DAY)
     journal.apply(journal.encode(later))
     assert (journal.policy, journal.number) == ("7a" * 32, 2)
     assert journal.policy_at(NOW + DAY) == "7a" * 32
@@ -240,7 +260,7 @@ def test_a_successor_counts_from_the_moment_of_its_delay() -> None:
 
 def test_a_successor_that_was_replaced_while_it_waited_never_counts() -> None:
     journal = Journal.load(LINES)
-    other = PolicyRecord(kind="policy", time=NOW + 9, policy="8a" * 32, number=2, effective=NOW + DAY + 1)
+    other = succeeded(time=NOW + 9, policy="8a" * 32, effective=NOW + DAY + 1)
     journal.apply(journal.encode(other))
     assert journal.policy_at(NOW + DAY) == WORLD.policy.digest
     assert journal.policy_at(NOW + DAY + 1) == "8a" * 32
@@ -248,17 +268,17 @@ def test_a_successor_that_was_replaced_while_it_waited_never_counts() -> None:
 
 def test_two_halts_are_lifted_one_by_one() -> None:
     journal = Journal.load(LINES[:5])
-    journal.apply(journal.encode(HaltRecord(kind="halt", time=NOW + 6, halt="4b" * 32, actor="tom")))
-    journal.apply(journal.encode(ResumeRecord(kind="resume", time=NOW + 7, halt=HALT, resume="6a" * 32)))
+    journal.apply(journal.encode(HaltRecord(kind="halt", time=NOW + 6, halt="4b" * 32, actor="tom", consents=())))
+    journal.apply(journal.encode(lifted(HALT, "6a" * 32)))
     assert journal.halted
-    journal.apply(journal.encode(ResumeRecord(kind="resume", time=NOW + 7, halt="4b" * 32, resume="6b" * 32)))
+    journal.apply(journal.encode(lifted("4b" * 32, "6b" * 32)))
     assert not journal.halted
 
 
 def test_a_later_rejection_replaces_a_withdrawal() -> None:
     journal = Journal.load(LINES)
     for decision in (Decision.WITHDRAW, Decision.REJECT):
-        veto = VetoRecord(kind="veto", time=NOW + 9, subject="5b" * 32, actor="tom", decision=decision)
+        veto = VetoRecord(kind="veto", time=NOW + 9, subject="5b" * 32, actor="tom", decision=decision, consents=())
         journal.apply(journal.encode(veto))
     assert journal.vetoes[("5b" * 32, "tom")] is Decision.REJECT
 
@@ -275,3 +295,31 @@ def test_lanes_begin_where_the_start_says() -> None:
 def test_a_record_that_could_not_be_read_back_is_not_written() -> None:
     with pytest.raises(CoreError):
         Journal().encode(reserve(0, wallet="nowhere"))
+
+
+def test_a_veto_ends_a_policy_that_waits_and_none_that_is_in_force() -> None:
+    for at, following in ((NOW + 9, WORLD.policy.digest), (NOW + DAY, "7a" * 32)):
+        journal = Journal.load(LINES)
+        veto = VetoRecord(kind="veto", time=at, subject="7a" * 32, actor="tom", decision=Decision.REJECT, consents=())
+        journal.apply(journal.encode(veto))
+        assert journal.policy_at(NOW + 2 * DAY) == following
+        assert journal.waiting_at(NOW + 10) is None
+
+
+def test_what_waits_is_no_longer_waiting_when_it_is_in_force() -> None:
+    journal = Journal.load(LINES)
+    waiting = journal.waiting_at(NOW + DAY - 1)
+    assert waiting is not None
+    assert (waiting.policy, waiting.how) == ("7a" * 32, AccessionKind.LOOSENING)
+    assert journal.waiting_at(NOW + DAY) is None
+
+
+@pytest.mark.parametrize("kind", ["halt", "resume", "policy", "veto"])
+def test_every_kind_of_record_uses_up_its_consents(kind: str) -> None:
+    used = UsedConsent(id="nonce-1", challenge=bytes(32), credential=b"other", counter=7)
+    journal = Journal.load(LINES[:4])
+    for record in RECORDS[4:]:
+        mine = dataclasses.replace(cast("Any", record), consents=(used,)) if record.kind == kind else record
+        journal.apply(journal.encode(mine))
+    assert journal.consents["nonce-1"] == bytes(32)
+    assert journal.counters[(b"other", 7)] == bytes(32)

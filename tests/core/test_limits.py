@@ -75,6 +75,7 @@ def journal_with(*draws: Draw, full: bool = False, start: int = NOW) -> Journal:
             intent=f"{nonce:064x}",
             mandate="aa" * 32,
             policy="bb" * 32,
+            newest="bb" * 32,
             wallet=WORLD.wallet,
             nonce=nonce,
             max_fee_per_gas=1,

@@ -76,7 +76,7 @@ def test_waiting_alarms_once(line: Line) -> None:
 
 def test_a_halt_is_waited_for(line: Line) -> None:
     journal = line.world.journal
-    halt = HaltRecord(kind="halt", time=journal.clock, halt="a" * 64, actor="rita")
+    halt = HaltRecord(kind="halt", time=journal.clock, halt="a" * 64, actor="rita", consents=())
     journal.apply(journal.encode(halt))
     job = line.sweep_until(line.hand_over(), JobState.WAITING)
     assert job.error_code == "halted"

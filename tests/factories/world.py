@@ -129,6 +129,7 @@ class World:
             not_before=0,
             ceremony=None,
             lanes=(),
+            consents=(),
         )
         journal = Journal()
         journal.apply(journal.encode(dataclasses.replace(start, **changes)))
@@ -208,15 +209,8 @@ class World:
                 succession_delay=DAY,
                 recovery_delay=7 * DAY,
             ),
-            "witnesses": (),
-            "witness_threshold": 0,
-            "attesters": (),
-            "attester_threshold": 0,
-            "recovery": (),
-            "recovery_threshold": 0,
-            "zones": (),
-            "properties": (),
-            "evidence": (),
+            **dict.fromkeys(("witnesses", "attesters", "recovery", "zones", "properties", "evidence"), ()),
+            **dict.fromkeys(("witness_threshold", "attester_threshold", "recovery_threshold"), 0),
         }
         return Policy(**(fields | self.overrides))
 

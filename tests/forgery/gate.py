@@ -12,9 +12,9 @@ from core.documents.bundle import Bundle
 from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder, VetoOrder
 from core.documents.policy import SignedPolicy
 from core.errors import DocumentError, EncodingError, Refusal, RefusedError
-from core.records import PolicyRecord, SignatureRecord
+from core.reception import receive_successor
+from core.records import SignatureRecord
 from core.schema import read_struct
-from core.succession import check_successor
 from core.verify import verify
 from demo.forgeries import Case, Op
 
@@ -114,11 +114,8 @@ class CoreGate:
 
     def _policy(self, value: object, now: int) -> None:
         signed = read_struct(SignedPolicy, value, "signed_policy")
-        current = self.pins.policy(self.journal.policy_at(now))
-        effective = check_successor(signed, current, now=now)
-        policy = signed.policy
-        self.pins = dataclasses.replace(self.pins, policies=dict(self.pins.policies) | {policy.digest: policy})
-        record = PolicyRecord(
-            kind="policy", time=now, policy=policy.digest, number=policy.number, effective=effective
-        )
-        self._append(record)
+        record = receive_successor(signed, self.pins, self.journal, now=now)
+        if record is not None:
+            accepted = dict(self.pins.policies) | {signed.policy.digest: signed.policy}
+            self.pins = dataclasses.replace(self.pins, policies=accepted)
+            self._append(record)

@@ -39,7 +39,6 @@ CLOCKED = frozenset(
     {
         "at-the-edge-of-the-window",
         "clock-set-back",
-        "policy-rolled-back",
         "price-that-has-expired",
         "signed-again-after-its-expiry",
         "signed-under-an-expired-policy",

@@ -223,7 +223,9 @@ def test_a_successor_waits_and_then_is_the_only_policy(rig: Rig) -> None:
     with rig.service() as service:
         told = service.succeed(signed, now=world.now)
         assert told["policy"] == world.deployment
-        assert told["pending"] == {"policy": policy.digest, "number": 2, "effective": world.now + DAY}
+        waits = {"kind": "loosening", "effective": world.now + DAY}
+        assert told["accepted"] == waits
+        assert told["pending"] == {"policy": policy.digest, "number": 2} | waits
         # Handing it over again does not start the delay again.
         assert service.succeed(signed, now=world.now + 100) == told
         service.sign(rig.bundle(), now=world.now + 200)
@@ -238,7 +240,10 @@ def test_a_successor_waits_and_then_is_the_only_policy(rig: Rig) -> None:
 def test_a_replaced_successor_cannot_be_played_again(rig: Rig, service: Service) -> None:
     world = rig.world
     first = world.sign_policy(successor(rig, institution="First"), "adam", "anna")
-    second = world.sign_policy(successor(rig, institution="Second"), "adam", "anna")
+    later = header("policy", world.deployment, now=world.now + 1, lifetime=300 * DAY)
+    second = world.sign_policy(
+        dataclasses.replace(successor(rig, institution="Second"), header=later), "adam", "anna"
+    )
     service.succeed(first, now=world.now)
     service.succeed(second, now=world.now + 1)
     with pytest.raises(RefusedError) as caught:
