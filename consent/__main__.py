@@ -61,7 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--root", type=Path, required=True, help="folder with config, pins, policy and demo keys")
     serve.add_argument("--port", type=int, default=_DEFAULT_PORT)
     serve.set_defaults(run=_serve)
-    pinning = commands.add_parser("pin", help="pin the first policy at this host")
+    pinning = commands.add_parser(
+        "pin", help="pin the first policy at this host, or the one that follows the pinned one"
+    )
     pinning.add_argument("--root", type=Path, required=True)
     pinning.add_argument("--expect", help="the digest that people compared already")
     pinning.add_argument("policy", type=Path)

@@ -1,6 +1,8 @@
-"""Installs the first policy at a consent host: shows its digest, has it compared, writes the pins.
+"""Installs a policy at a consent host: shows its digest, has it compared, writes the pins.
 
-Two people do this at the host's console. Nothing at run time changes a pin.
+Two people do this at the host's console, for the first policy and for each one that follows. Nothing at run time
+changes a pin. That a successor follows the pinned one is checked here; that its quorum signed it, and that signers
+took it, is what the two people know from elsewhere: this host verifies no signature.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 _GENESIS_DEPLOYMENT = "0" * 64
 _TYPED = 8
 _MODE = 0o644
-PINS, POLICY = "pins.json", "policy.json"
+_EARLIER_MOST = 16
+PINS, POLICY, EARLIER = "pins.json", "policy.json", "earlier.json"
 
 
-def read_genesis(path: Path) -> dict[str, object]:
-    """Read a first policy, alone or with its consents.
+def read_policy(path: Path) -> dict[str, object]:
+    """Read a policy, alone or with its consents.
 
     Raises:
         PolicyFileError: If it is not one.
@@ -39,15 +42,37 @@ def read_genesis(path: Path) -> dict[str, object]:
     head = value.get("header")
     if not isinstance(head, dict) or head.get("type") != "policy":
         raise PolicyFileError("not a policy: its header names another type")
+    return value
+
+
+def _deployment_of(policy: dict[str, object]) -> object:
+    head = policy.get("header")
+    return head.get("deployment") if isinstance(head, dict) else None
+
+
+def read_genesis(path: Path) -> dict[str, object]:
+    """Read a first policy, alone or with its consents.
+
+    Raises:
+        PolicyFileError: If it is not one.
+    """
+    value = read_policy(path)
     first = value.get("previous", "") is None and value.get("number") == 1
-    if not first or head.get("deployment") != _GENESIS_DEPLOYMENT:
-        raise PolicyFileError("not a first policy: only a genesis is pinned at a console")
+    if not first or _deployment_of(value) != _GENESIS_DEPLOYMENT:
+        raise PolicyFileError("not a first policy: nothing is pinned here, so only a genesis can be")
     return value
 
 
 def _count(policy: dict[str, object], name: str) -> int:
     entries = policy.get(name)
     return len(entries) if isinstance(entries, list) else 0
+
+
+def _which(policy: dict[str, object]) -> str:
+    number, previous = policy.get("number"), policy.get("previous")
+    if not isinstance(previous, str):
+        return "First policy"
+    return f"Policy {json.dumps(number)}, which follows {in_groups(previous[:16])} …,"
 
 
 def describe(policy: dict[str, object], digest: str) -> str:
@@ -58,7 +83,7 @@ def describe(policy: dict[str, object], digest: str) -> str:
     groups = in_groups(digest)
     half = len(groups) // 2
     return (
-        f"First policy of {institution}, profile {profile}\n{counts}\n\n"
+        f"{_which(policy)} of {institution}, profile {profile}\n{counts}\n\n"
         f"Digest:\n  {groups[:half].strip()}\n  {groups[half:].strip()}\n"
     )
 
@@ -92,8 +117,55 @@ def _check_expected(digest: str, expect: str | None, ask: Callable[[str], str]) 
         raise PolicyFileError("the digits do not match: nothing was written")
 
 
+def _installed(root: Path, pins: dict[str, object]) -> list[dict[str, object]]:
+    """Return the pinned policy and those before it, the newest first, as far as they are installed here.
+
+    Advancing that was interrupted may have left the pinned policy among the earlier ones already.
+
+    Raises:
+        PolicyFileError: If the pinned policy is not installed here.
+    """
+    found: list[object] = [read_policy(root / POLICY)]
+    if (root / EARLIER).exists():
+        stored = parse((root / EARLIER).read_bytes())
+        before = stored.get("policies") if isinstance(stored, dict) else None
+        found += before if isinstance(before, list) else []
+    chain: list[dict[str, object]] = []
+    wanted = pins.get("policy")
+    for one in found:
+        if isinstance(one, dict) and policy_digest(one) == wanted:
+            chain.append(one)
+            wanted = one.get("previous")
+    if not chain:
+        raise PolicyFileError(f"{PINS} and {POLICY} of this host do not belong together")
+    return chain
+
+
+def _follow(policy: dict[str, object], digest: str, root: Path, pins: object) -> list[dict[str, object]]:
+    """Check that a policy follows the pinned one, and return what stays readable: that one and those before it.
+
+    Raises:
+        PolicyFileError: If it follows another one, or what is installed here is not in order.
+    """
+    if not isinstance(pins, dict) or set(pins) != {"deployment", "policy"}:
+        raise PolicyFileError(f"{PINS} of this host is not in order")
+    chain = _installed(root, pins)
+    if digest == pins["policy"]:
+        return chain[1:]
+    number, before = policy.get("number"), chain[0].get("number")
+    following = type(number) is int and type(before) is int and number == before + 1
+    if not following or policy.get("previous") != pins["policy"]:
+        raise PolicyFileError(
+            f"another policy is pinned here (policy {before}), and this one does not follow it: "
+            f"to start anew, two people remove {PINS}, {POLICY} and {EARLIER} by hand first"
+        )
+    if _deployment_of(policy) != pins["deployment"] or policy.get("profile") != chain[0].get("profile"):
+        raise PolicyFileError("belongs to another deployment or profile than the policy that is pinned here")
+    return chain[:_EARLIER_MOST]
+
+
 def pin(root: Path, path: Path, *, expect: str | None, ask: Callable[[str], str], say: Callable[[str], None]) -> str:
-    """Pin a first policy in a host's folder.
+    """Pin a policy in a host's folder: the first one, or the one that follows what is pinned.
 
     Args:
         root: The folder that the host serves its JSON from.
@@ -106,18 +178,20 @@ def pin(root: Path, path: Path, *, expect: str | None, ask: Callable[[str], str]
         The digest.
 
     Raises:
-        PolicyFileError: If the file is no first policy, was not confirmed, or another one is pinned here.
+        PolicyFileError: If the file is no policy that could be pinned here, or was not confirmed.
     """
-    policy = read_genesis(path)
-    digest = policy_digest(policy)
-    say(describe(policy, digest))
-    pins = {"deployment": digest, "policy": digest}
     pinned = root / PINS
-    if pinned.exists() and parse(pinned.read_bytes()) != pins:
-        raise PolicyFileError(f"another policy is pinned here: two people remove {PINS} and {POLICY} by hand first")
+    pins = parse(pinned.read_bytes()) if pinned.exists() else None
+    policy = read_policy(path) if pins is not None else read_genesis(path)
+    digest = policy_digest(policy)
+    chain = [] if pins is None else _follow(policy, digest, root, pins)
+    say(describe(policy, digest))
     _check_expected(digest, expect, ask)
     root.mkdir(parents=True, exist_ok=True)
-    # The policy first: between the two writes the page sees an unpinned policy, and refuses.
+    deployment = pins["deployment"] if isinstance(pins, dict) else digest
+    if chain:
+        _write(root / EARLIER, canonical({"policies": chain}) + b"\n")
+    # The policy before the pin: between the two writes the page sees an unpinned policy, and refuses.
     _write(root / POLICY, canonical(policy) + b"\n")
-    _write(pinned, canonical(pins) + b"\n")
+    _write(pinned, canonical({"deployment": deployment, "policy": digest}) + b"\n")
     return digest

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from consent.pin import PINS, POLICY
+from consent.pin import EARLIER, PINS, POLICY
 from consent.release import STATIC
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _JSON = "application/json; charset=utf-8"
-INSTALLED = ("config.json", PINS, POLICY, "demo-keys.json")
+INSTALLED = ("config.json", PINS, POLICY, EARLIER, "demo-keys.json")
 """What two people put on this host; everything else comes with the release."""
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -46,7 +46,7 @@ _TIMEOUT = 15
 
 
 class ConsentServer(ThreadingHTTPServer):
-    """Serves the page from the release and four JSON files from `root`."""
+    """Serves the page from the release and five JSON files from `root`."""
 
     daemon_threads = True
 
@@ -54,7 +54,7 @@ class ConsentServer(ThreadingHTTPServer):
         """Bind to 127.0.0.1.
 
         Args:
-            root: The folder with config.json, pins.json, policy.json and, for demonstrations, demo-keys.json.
+            root: The folder with what `INSTALLED` names.
             port: TCP port; 0 for a free one.
         """
         self.pages = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consent import pin as pin_module
 from consent.__main__ import main
 from consent.digest import PolicyFileError, canonical, in_groups, policy_digest
 from consent.pin import pin, read_genesis
@@ -183,6 +184,93 @@ def test_another_policy_is_not_pinned_over_the_first(policy_file: tuple[Path, Wo
     with pytest.raises(PolicyFileError, match="another policy is pinned"):
         pin(tmp_path, path, expect=other.policy.digest, ask=input, say=lambda _: None)
     assert world.policy.digest in (tmp_path / "pins.json").read_text()
+
+
+def _successor(policy: dict[str, Any], digest: str, deployment: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    head = {**policy["header"], "deployment": deployment}
+    return {**policy, "header": head, "number": policy["number"] + 1, "previous": digest, **changes}
+
+
+def _advance(root: Path, path: Path, policy: dict[str, Any]) -> str:
+    path.write_text(json.dumps(policy))
+    return pin(root, path, expect=policy_digest(policy), ask=input, say=lambda _: None)
+
+
+def test_pins_advance_to_what_follows_and_keep_the_chain(policy_file: tuple[Path, World], tmp_path: Path) -> None:
+    path, world = policy_file
+    root, first = tmp_path / "host", world.policy.to_json()
+    genesis = _advance(root, path, first)
+    second = _successor(first, genesis, genesis, institution="Two")
+    said: list[str] = []
+    path.write_text(json.dumps({"policy": second, "consents": []}))
+    digest = pin(root, path, expect=None, ask=lambda _: policy_digest(second)[:8], say=said.append)
+    assert f"Policy 2, which follows {genesis[:4]} {genesis[4:8]}" in said[0]
+    third = _successor(second, digest, genesis, institution="Three")
+    newest = _advance(root, path, third)
+    assert json.loads((root / "pins.json").read_text()) == {"deployment": genesis, "policy": newest}
+    earlier = json.loads((root / "earlier.json").read_text())["policies"]
+    assert [one["number"] for one in earlier] == [2, 1]
+    assert _advance(root, path, third) == newest, "pinning the same again changes nothing"
+    assert json.loads((root / "earlier.json").read_text())["policies"] == earlier
+
+
+@pytest.mark.parametrize("stopped_after", ["earlier.json", "policy.json"])
+def test_advancing_that_was_interrupted_is_finished(
+    policy_file: tuple[Path, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: str
+) -> None:
+    path, world = policy_file
+    root, first = tmp_path / "host", world.policy.to_json()
+    genesis = _advance(root, path, first)
+    second = _successor(first, genesis, genesis)
+    write = pin_module._write  # noqa: SLF001 - the step that is interrupted
+
+    def stops(place: Path, data: bytes) -> None:
+        write(place, data)
+        if place.name == stopped_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pin_module, "_write", stops)
+        with pytest.raises(KeyboardInterrupt):
+            _advance(root, path, second)
+    assert json.loads((root / "pins.json").read_text())["policy"] == genesis
+    digest = _advance(root, path, second)
+    assert json.loads((root / "pins.json").read_text())["policy"] == digest
+    assert [one["number"] for one in json.loads((root / "earlier.json").read_text())["policies"]] == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": 3},
+        {"number": True},
+        {"number": "2"},
+        {"previous": "ab" * 32},
+        {"previous": None},
+        {"profile": "production"},
+        {"header": {"type": "policy", "deployment": "ab" * 32}},
+    ],
+    ids=str,
+)
+def test_what_does_not_follow_is_not_pinned(
+    policy_file: tuple[Path, World], tmp_path: Path, change: dict[str, Any]
+) -> None:
+    path, world = policy_file
+    root, first = tmp_path / "host", world.policy.to_json()
+    genesis = _advance(root, path, first)
+    with pytest.raises(PolicyFileError):
+        _advance(root, path, _successor(first, genesis, genesis) | change)
+    assert json.loads((root / "pins.json").read_text())["policy"] == genesis
+    assert not (root / "earlier.json").exists()
+
+
+def test_a_policy_file_that_was_exchanged_is_not_built_upon(policy_file: tuple[Path, World], tmp_path: Path) -> None:
+    path, world = policy_file
+    root, first = tmp_path / "host", world.policy.to_json()
+    genesis = _advance(root, path, first)
+    (root / "policy.json").write_text(json.dumps({**first, "institution": "Mallory Bank"}))
+    with pytest.raises(PolicyFileError, match="do not belong together"):
+        _advance(root, path, _successor(first, genesis, genesis))
 
 
 def _changed(policy: dict[str, Any], **changes: Any) -> bytes:  # noqa: ANN401 - JSON

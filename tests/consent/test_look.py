@@ -18,6 +18,7 @@ _PAIRS = [
     ("accent-ink", "accent"),
     ("bar-ink", "bar"),
     ("good", "good-ground"),
+    ("good", "card"),
     ("bad", "bad-ground"),
     ("bad", "card"),
     ("warn", "warn-ground"),

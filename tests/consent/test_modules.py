@@ -37,7 +37,7 @@ _DOCUMENTS = """async (vectors) => {
 _JUDGE = """async ({vectors, pins, policy, origin}) => {
   const [requests, house, judges, words] = await Promise.all(
     ["request", "house", "judge", "words"].map((name) => import(`/js/${name}.js`)));
-  const pinned = {config: null, pins, policy: await house.checkPinned(pins, policy)};
+  const pinned = {config: null, pins, policy: await house.checkPinned(pins, policy), earlier: []};
   const answers = [];
   for (const {fragment, now} of vectors) {
     try {

@@ -35,7 +35,7 @@ def test_a_damaged_link(page: Page, house: House, world: World, rubbish: str) ->
 
 
 def test_a_fragment_that_is_too_long(page: Page, house: House, world: World, picture: Picture) -> None:
-    address = house.address(world.mandate().to_json(), "approve", "rita", claimed={"x": "y" * 600_000})
+    address = house.address(world.mandate().to_json(), "approve", "rita", claimed={"x": "y" * 1_480_000})
     page.goto(address)
     code, words = refusal(page)
     assert (code, "too long" in words) == ("malformed", True)
@@ -108,7 +108,7 @@ def test_nothing_but_a_first_policy_without_pins(page: Page, house: House, now: 
 
 def test_a_policy_where_one_is_pinned(page: Page, house: House, world: World) -> None:
     page.goto(house.address(world.policy.to_json(), "approve", "adam"))
-    assert refusal(page)[0] == "unsupported"
+    assert refusal(page)[0] == "wrong_policy"
 
 
 def test_a_policy_for_another_consent_origin(page: Page, house: House, now: int) -> None:

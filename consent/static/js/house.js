@@ -62,18 +62,42 @@ export async function checkPinned(pins, stored) {
   return policy;
 }
 
+const earlierForm = struct({ policies: items(policyForm, { most: 16 }) });
+
+// The policies before the pinned one, the newest first. Each names the digest of the one before it, so what the pin
+// reaches back to needs no pin of its own: requests that were made under them may still be on their way.
+export async function checkEarlier(pins, policy, stored) {
+  const chain = [];
+  let follower = policy;
+  for (const before of read(earlierForm, stored, "earlier.json").policies) {
+    const recomputed = await taggedDigest("policy", before);
+    if (recomputed !== follower.previous || before.number !== follower.number - 1) {
+      throw new Refused("wrong_policy", "An earlier policy on this host is not the one that its successor follows.");
+    }
+    if (before.previous === null && recomputed !== pins.deployment) {
+      throw new Refused("wrong_deployment", "The first policy on this host is another deployment's.");
+    }
+    chain.push({ policy: before, digest: recomputed });
+    follower = before;
+  }
+  return chain;
+}
+
 export async function loadHouse() {
-  const [config, pinsValue, policyValue] = await Promise.all([
+  const [config, pinsValue, policyValue, earlierValue] = await Promise.all([
     loadConfig(),
     installed("/pins.json"),
     installed("/policy.json"),
+    installed("/earlier.json"),
   ]);
   if ((pinsValue === null) !== (policyValue === null)) {
     throw new Refused("installation", "This host is installed by half: it needs pins.json and policy.json.");
   }
-  if (pinsValue === null) return { config, pins: null, policy: null };
+  if (pinsValue === null) return { config, pins: null, policy: null, earlier: [] };
   const pins = read(pinsForm, pinsValue, "pins.json");
-  return { config, pins, policy: await checkPinned(pins, policyValue) };
+  const policy = await checkPinned(pins, policyValue);
+  const earlier = earlierValue === null ? [] : await checkEarlier(pins, policy, earlierValue);
+  return { config, pins, policy, earlier };
 }
 
 // Software keys exist in the demo profile only; a production host is not even asked for them.

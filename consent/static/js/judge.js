@@ -4,33 +4,12 @@
 import { findAsker, findAsset, findPerson, findWallet, destinationOf, initiators } from "./book.js";
 import { decodeCall, movementsAgree } from "./calldata.js";
 import { taggedDigest } from "./canonical.js";
-import { GENESIS_DEPLOYMENT } from "./documents.js";
-import { Refused } from "./refusal.js";
+import { actorOf, checkConsentOrigin, checkLifetime, decisionsLeft, refuseUnless } from "./checks.js";
+import { judgeGenesis, judgeSuccessor } from "./judge_policy.js";
 import { utc } from "./words.js";
 
-const SKEW = 120; // seconds that `created` may lie ahead of this device's clock, as signers allow
-const HARMFUL = Object.freeze(["ask", "approve"]);
-
-function refuseUnless(condition, code, message) {
-  if (!condition) throw new Refused(code, message);
-}
-
-function checkLifetime(header, now, what) {
-  refuseUnless(now < header.expires, "expired", `The ${what} expired at ${utc(header.expires)}. It has to be made anew.`);
-  refuseUnless(
-    header.created <= now + SKEW,
-    "not_yet_valid",
-    `The ${what} is dated in the future (${utc(header.created)}). Check the clock of this device.`,
-  );
-}
-
-function checkConsentOrigin(policy, here) {
-  refuseUnless(
-    policy.consent.origin === here,
-    "wrong_origin",
-    `The policy takes consents made at ${policy.consent.origin} only; this page is ${here}.`,
-  );
-}
+// Documents that may have been made under an earlier policy than the pinned one: a request on its way, and a halt.
+const LASTING = Object.freeze(["mandate", "halt"]);
 
 function checkIntent(mandate, house, now) {
   refuseUnless(
@@ -107,96 +86,78 @@ function judgeControl(request, house) {
   return { call: null, blocks: [], warnings: [] };
 }
 
-function actorOf(policy, request) {
-  const person = findPerson(policy, request.actor);
-  refuseUnless(person !== null, "unknown_person", `${request.actor} is not on the policy's roster.`);
-  refuseUnless(person.keys.length > 0, "unknown_key", `The roster lists no security key for ${person.name}.`);
-  return person;
-}
-
-function decisionsLeft(request, blocks) {
-  const wanted = request.decision === "review" ? ["approve", "reject"] : [request.decision];
-  return blocks.length === 0 ? wanted : wanted.filter((decision) => !HARMFUL.includes(decision));
-}
-
-// A first policy has nothing above it: two people compare its digest, and its own roster signs.
-async function judgeGenesis(request, house, now, here) {
-  const policy = request.document;
-  refuseUnless(policy.previous === null, "wrong_policy", "No policy is pinned here, and this is not a first policy.");
+// The policy under which a document was made: the pinned one, or one before it that the pin reaches back to.
+function policyOf(document, house, type) {
+  if (document.policy === house.pins.policy) return { policy: house.policy, earlier: false };
+  const before = house.earlier.find((one) => one.digest === document.policy);
   refuseUnless(
-    ["approve", "reject", "review"].includes(request.decision),
-    "malformed",
-    "A policy is approved or rejected.",
+    before !== undefined && LASTING.includes(type),
+    "wrong_policy",
+    "The document was made under another policy than the one pinned here.",
   );
-  checkLifetime(policy.header, now, "policy");
-  checkConsentOrigin(policy, here);
-  const digest = await taggedDigest("policy", policy);
-  const person = actorOf(policy, request);
-  const offered = person.keys
-    .map((key) => key.credential_id)
-    .filter((id) => request.credentials.length === 0 || request.credentials.includes(id));
-  refuseUnless(offered.length > 0, "unknown_key", "The link offers no key that this policy lists for you.");
-  return {
-    type: "policy",
-    genesis: true,
-    document: policy,
-    digest,
-    policy,
-    policyDigest: digest,
-    deployment: GENESIS_DEPLOYMENT,
-    person,
-    credentials: offered,
-    decisions: decisionsLeft(request, []),
-    call: null,
-    blocks: [],
-    warnings: [],
-  };
+  return { policy: before.policy, earlier: true };
+}
+
+// Whoever the pinned policy no longer lists, with this key, does not count for an earlier one either.
+function keysOf(person, house) {
+  const listed = findPerson(house.policy, person.id)?.keys.map((key) => key.credential_id) ?? [];
+  const kept = person.keys.map((key) => key.credential_id).filter((id) => listed.includes(id));
+  refuseUnless(
+    kept.length > 0,
+    "unknown_person",
+    `${person.name} is no longer on the roster of policy ${house.policy.number} with a key of then.`,
+  );
+  return kept;
+}
+
+function earlierWarning(policy, house) {
+  const message = `Asked under policy ${policy.number}. Policy ${house.policy.number} is pinned here: both have to allow `
+    + "it, and people whom the newer one removed no longer count. Names and rules below are those of policy "
+    + `${policy.number}.`;
+  return { code: "earlier_policy", message };
 }
 
 async function judgePinned(request, house, now, here) {
   const { document, subject_type: type } = request;
   refuseUnless(
-    type !== "policy",
-    "unsupported",
-    "A policy is pinned here already, and this page does not show the differences to a new one yet. It signs none.",
-  );
-  checkConsentOrigin(house.policy, here);
-  // Stopping is never too late: a halt is taken under an expired policy too.
-  if (type !== "halt") {
-    const over = `The pinned policy expired at ${utc(house.policy.header.expires)}.`;
-    refuseUnless(now < house.policy.header.expires, "policy_expired", over);
-  }
-  refuseUnless(
     document.header.deployment === house.pins.deployment,
     "wrong_deployment",
     "The document belongs to another deployment.",
   );
-  refuseUnless(
-    document.policy === house.pins.policy,
-    "wrong_policy",
-    "The document was made under another policy than the one pinned here.",
-  );
+  const { policy, earlier } = policyOf(document, house, type);
+  checkConsentOrigin(policy, here);
+  // Stopping is never too late: a halt is taken under an expired policy too.
+  if (type !== "halt") {
+    const over = `Policy ${policy.number} expired at ${utc(policy.header.expires)}.`;
+    refuseUnless(now < policy.header.expires, "policy_expired", over);
+  }
   checkLifetime(document.header, now, type === "mandate" ? "request" : type);
-  const person = actorOf(house.policy, request);
-  const findings = type === "mandate" ? judgeMandate(request, house, now) : judgeControl(request, house);
+  const person = actorOf(policy, request);
+  const credentials = keysOf(person, house);
+  const under = { ...house, policy };
+  const findings = type === "mandate" ? judgeMandate(request, under, now) : judgeControl(request, under);
   return {
     type,
     genesis: false,
     document,
     digest: await taggedDigest(type, document),
-    policy: house.policy,
-    policyDigest: house.pins.policy,
+    policy,
+    policyDigest: document.policy,
     deployment: house.pins.deployment,
     person,
-    credentials: person.keys.map((key) => key.credential_id),
+    credentials,
     decisions: decisionsLeft(request, findings.blocks),
     ...findings,
+    warnings: earlier ? [earlierWarning(policy, house), ...findings.warnings] : findings.warnings,
   };
 }
 
 // `now` in Unix seconds, `here` this page's own origin.
 export async function judge(request, house, now, here) {
-  if (house.policy !== null) return judgePinned(request, house, now, here);
+  if (house.policy !== null) {
+    const about = request.subject_type === "policy" ? judgeSuccessor : judgePinned;
+    return about(request, house, now, here);
+  }
   refuseUnless(
     request.subject_type === "policy",
     "wrong_policy",

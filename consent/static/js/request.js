@@ -7,9 +7,10 @@ import { policy } from "./policy_document.js";
 import { Refused } from "./refusal.js";
 import { DocumentError, choice, integer, items, struct, text } from "./schema.js";
 
-const LONGEST = 512 * 1024;
+const LONGEST = 1900 * 1024; // characters: a browser carries 2 MiB in an address, a policy has 1 MiB at most
+const MOST_REPORT = 1024 * 1024;
 const MOST_CLAIMS = 20;
-const DEFAULTS = Object.freeze({ credentials: [], return_origin: null, claimed: {} });
+const DEFAULTS = Object.freeze({ credentials: [], return_origin: null, claimed: {}, reports: [] });
 const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony });
 
 const claimName = text({ most: 40 });
@@ -23,6 +24,12 @@ function claims(value, at) {
   const entries = Object.entries(value);
   if (entries.length > MOST_CLAIMS) throw new DocumentError(`${at}: at most ${MOST_CLAIMS} claims`);
   return entries.map(([name, claim]) => [claimName(name, at), claimValue(claim, `${at}.${name.slice(0, 40)}`)]);
+}
+
+// Any text: a report is compared by its digest, and shown only if that is the one which the document names.
+function reportBody(value, at) {
+  if (typeof value !== "string" || value.length > MOST_REPORT) throw new DocumentError(`${at}: a report's text expected`);
+  return value;
 }
 
 function decode(encoded) {
@@ -50,6 +57,7 @@ function readFields(value) {
     credentials: items(credentialId, { most: 16 }),
     return_origin: (origin, at) => (origin === null ? null : returnOrigin(origin, at)),
     claimed: claims,
+    reports: items(struct({ kind: choice("replay", "proof"), body: reportBody }), { most: 8 }),
   })(complete, "request");
 }
 
@@ -58,7 +66,7 @@ export function readRequest(fragment) {
   const encoded = fragment.startsWith("#") ? fragment.slice(1) : fragment;
   if (encoded === "") return null;
   if (encoded.length > LONGEST) {
-    throw new Refused("malformed", "The link is too long to be a request (over 512 KiB).");
+    throw new Refused("malformed", "The link is too long to be a request (over 1900 KiB).");
   }
   const value = decode(encoded);
   try {

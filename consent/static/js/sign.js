@@ -15,6 +15,7 @@ import {
 import { viewControl } from "./view_control.js";
 import { viewMandate } from "./view_mandate.js";
 import { viewPolicy } from "./view_policy.js";
+import { viewSuccessor } from "./view_successor.js";
 import { askSecurityKey, keyProblem } from "./webauthn.js";
 
 // A page that appears under a moving pointer must not be clicked by accident (or by design: double-click hijacking).
@@ -65,7 +66,8 @@ function findingBanners(subject) {
 
 function viewOf(subject) {
   if (subject.type === "mandate") return viewMandate(subject, nowSeconds());
-  return subject.type === "policy" ? viewPolicy(subject) : viewControl(subject);
+  if (subject.type !== "policy") return viewControl(subject);
+  return subject.genesis ? viewPolicy(subject) : viewSuccessor(subject);
 }
 
 function nameHouse(subject) {

@@ -6,7 +6,9 @@ import { VERSION, consent } from "./documents.js";
 import { Refused } from "./refusal.js";
 import { DocumentError } from "./schema.js";
 
-const LONGEST = 24 * 60 * 60; // seconds that a consent may last
+const DAY = 24 * 60 * 60;
+// Seconds that a consent may last. A signer that is away takes a policy when it is back, and reads these then.
+const LONGEST = Object.freeze({ policy: 7 * DAY });
 const ID_BYTES = 16;
 
 export async function makeStatement(subject, decision, reason, now) {
@@ -17,7 +19,7 @@ export async function makeStatement(subject, decision, reason, now) {
       deployment: subject.deployment,
       id: hexOf(crypto.getRandomValues(new Uint8Array(ID_BYTES))),
       created: now,
-      expires: Math.min(subject.document.header.expires, now + LONGEST),
+      expires: Math.min(subject.document.header.expires, now + (LONGEST[subject.type] ?? DAY)),
     },
     subject_type: subject.type,
     subject: subject.digest,

@@ -1,9 +1,9 @@
 // Shows a first policy: who may do what, with which keys, under which rules, in sentences.
 
-import { bytesOfBase64url, hexOf, sha256 } from "./bytes.js";
 import { el } from "./dom.js";
 import { folded, grouped, moment, rows, section, small } from "./parts.js";
-import { limitWords, quorumWords, ruleWords } from "./policy_words.js";
+import { keyFingerprint, modelWords } from "./policy_difference.js";
+import { limitWords, propertyWords, quorumWords, ruleWords } from "./policy_words.js";
 import { chainWords, counted, duration, policySentence, rolesWords, usdWords, utc } from "./words.js";
 import { findAsset } from "./book.js";
 
@@ -12,15 +12,8 @@ function list(entries, empty) {
   return el("ul", { class: "plain" }, ...entries.map((entry) => el("li", {}, ...[entry].flat())));
 }
 
-// "countersign-demo" in ASCII: what the demo's software keys call themselves.
-const DEMO_MODEL = "0x636f756e7465727369676e2d64656d6f";
-
-function modelWords(aaguid) {
-  return aaguid === DEMO_MODEL ? "DEMO software key" : `model ${aaguid}`;
-}
-
 async function keyLine(key) {
-  const fingerprint = hexOf(await sha256(bytesOfBase64url(key.public_key)));
+  const fingerprint = await keyFingerprint(key);
   return el(
     "span",
     { class: "key" },
@@ -142,6 +135,44 @@ function controls(policy) {
   );
 }
 
+function properties(policy) {
+  const shown = policy.properties.map((one) => [
+    el("strong", {}, one.label), el("div", {}, propertyWords(policy, one)),
+  ]);
+  return section("Properties that the institution states", list(shown, "None."));
+}
+
+function zones(policy) {
+  const shown = policy.zones.map((zone) => {
+    const offsets = zone.offsets.map((one) => `${one.minutes} min from ${utc(one.since)}`).join(", ");
+    return [el("strong", {}, zone.name), small(` UTC plus ${offsets}`)];
+  });
+  return section("Time zones", list(shown, "None: UTC only."));
+}
+
+// Everything that a policy says, section by section.
+export async function wholePolicy(policy) {
+  return [
+    await people(policy),
+    clients(policy),
+    rulesOf(policy, "guard", policy.guards, "What is always blocked", "Nothing."),
+    rulesOf(policy, "grant", policy.grants, "What is allowed, first match counts", "Nothing: all is denied."),
+    rulesOf(policy, "escalation", policy.escalations, "What takes more people", "Nothing."),
+    limits(policy),
+    properties(policy),
+    zones(policy),
+    wallets(policy),
+    assets(policy),
+    whitelist(policy),
+    contracts(policy),
+    controls(policy),
+    signers(policy),
+    named("Witnesses", policy.witnesses, policy.witness_threshold),
+    named("Attesters", policy.attesters, policy.attester_threshold),
+    named("Offline recovery keys", policy.recovery, policy.recovery_threshold),
+  ];
+}
+
 export async function viewPolicy(subject) {
   const { document: policy } = subject;
   const counts = [
@@ -168,21 +199,7 @@ export async function viewPolicy(subject) {
     folded(
       "The whole policy in words",
       true,
-      await people(policy),
-      clients(policy),
-      rulesOf(policy, "guard", policy.guards, "What is always blocked", "Nothing."),
-      rulesOf(policy, "grant", policy.grants, "What is allowed, first match counts", "Nothing: all is denied."),
-      rulesOf(policy, "escalation", policy.escalations, "What takes more people", "Nothing."),
-      limits(policy),
-      wallets(policy),
-      assets(policy),
-      whitelist(policy),
-      contracts(policy),
-      controls(policy),
-      signers(policy),
-      named("Witnesses", policy.witnesses, policy.witness_threshold),
-      named("Attesters", policy.attesters, policy.attester_threshold),
-      named("Offline recovery keys", policy.recovery, policy.recovery_threshold),
+      ...await wholePolicy(policy),
     ),
   );
 }
