@@ -1,6 +1,22 @@
 from collections.abc import Iterable
 from typing import Final, final
 
+__all__ = [
+    "MAX_MESSAGE",
+    "MAX_PARTIES",
+    "AbortError",
+    "DkgSession",
+    "InternalError",
+    "MessageError",
+    "MpcError",
+    "ParameterError",
+    "RefreshSession",
+    "SessionError",
+    "Share",
+    "ShareError",
+    "SignSession",
+]
+
 MAX_MESSAGE: Final[int]
 MAX_PARTIES: Final[int]
 

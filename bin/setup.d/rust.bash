@@ -64,9 +64,23 @@ kept_wheel() {
         (cd "$1" && sha256sum --check --strict --status SHA256SUMS 2>/dev/null)
 }
 
+# What the lock brings has the licences that mpc/licences.json lists, which the tests judge. `write` makes the list.
+crate_licences() {
+    "$cargo" metadata --locked --format-version 1 --manifest-path mpc/Cargo.toml | .venv/bin/python -c '
+import json, pathlib, sys
+crates = [crate for crate in json.load(sys.stdin)["packages"] if crate["source"]]
+found = {"{name} {version}".format(**crate): crate["license"] or "" for crate in crates}
+path, text = pathlib.Path("mpc/licences.json"), json.dumps(found, indent=2, sort_keys=True) + "\n"
+if sys.argv[1:] == ["write"]:
+    path.write_text(text)
+elif not path.is_file() or path.read_text() != text:
+    sys.exit("setup: mpc/licences.json is not what cargo says of mpc/Cargo.lock")' "$@"
+}
+
 build_extension() {
     local kept=$1 new tools
     rust_toolchain
+    RUSTC=$rustc crate_licences
     say "building the threshold extension with $("$rustc" --version)"
     mkdir -p "$(dirname "$kept")"
     new=$(mktemp -d "$kept.XXXXXX")

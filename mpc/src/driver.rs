@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Fault;
-use crate::guard::guarded;
 use crate::wire::{Incoming, Outgoing};
 
 /// What a round leads to.
@@ -26,20 +25,23 @@ pub(crate) trait Machine: Sized + Send {
     fn advance(self, messages: Vec<Incoming>) -> Result<Step<Self>, Fault>;
 }
 
+/// Boxed, so that what moves is a pointer and what is left behind is freed.
 enum State<M: Machine> {
-    Fresh(M),
-    Waiting(M),
+    Fresh(Box<M>),
+    Waiting(Box<M>),
     Done(M::Output),
     Over,
 }
 
-/// A machine behind a lock. While a step runs the state is `Over`, and after a fault it stays so.
+/// A machine behind a lock. While a step runs the state is `Over`; after a fault or a panic it stays so.
+///
+/// What works, `start` and `advance`, is to be called inside `guard::guarded`.
 pub(crate) struct Driver<M: Machine>(Mutex<State<M>>);
 
 impl<M: Machine> Driver<M> {
     /// Ready to start.
     pub(crate) fn new(machine: M) -> Self {
-        Self(Mutex::new(State::Fresh(machine)))
+        Self(Mutex::new(State::Fresh(Box::new(machine))))
     }
 
     fn swap(&self, state: State<M>) -> State<M> {
@@ -49,7 +51,7 @@ impl<M: Machine> Driver<M> {
     /// Start, once.
     pub(crate) fn start(&self) -> Result<Vec<Outgoing>, Fault> {
         match self.swap(State::Over) {
-            State::Fresh(machine) => self.settle(guarded(|| machine.start())),
+            State::Fresh(machine) => self.settle(machine.start()),
             _ => Err(Fault::Session("the session was started before")),
         }
     }
@@ -57,7 +59,7 @@ impl<M: Machine> Driver<M> {
     /// One round. `messages` may have failed to be messages at all; that ends the session as well.
     pub(crate) fn advance(&self, messages: Result<Vec<Incoming>, Fault>) -> Result<Vec<Outgoing>, Fault> {
         match self.swap(State::Over) {
-            State::Waiting(machine) => self.settle(messages.and_then(|got| guarded(|| machine.advance(got)))),
+            State::Waiting(machine) => self.settle(messages.and_then(|got| machine.advance(got))),
             State::Fresh(_) => Err(Fault::Session("the session was not started")),
             State::Done(_) | State::Over => Err(Fault::Session("the session is over")),
         }
@@ -84,7 +86,7 @@ impl<M: Machine> Driver<M> {
     fn settle(&self, step: Result<Step<M>, Fault>) -> Result<Vec<Outgoing>, Fault> {
         match step? {
             Step::Send(machine, messages) => {
-                self.swap(State::Waiting(machine));
+                self.swap(State::Waiting(Box::new(machine)));
                 Ok(messages)
             }
             Step::Done(output) => {

@@ -10,6 +10,7 @@
 //! commitment as it is made, and the last to speak could choose the key. So the two travel apart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dkls23_core::protocols::dkg::{
     BroadcastDerivationPhase2to4, BroadcastDerivationPhase3to4, ProofCommitment, TransmitInitMulPhase3to4,
@@ -96,7 +97,7 @@ enum Stage<P> {
     Points(P, Zeroizing<Vec<Scalar>>),
     Commitments(P, Own),
     Reveals(P, Own, ByParty<Commit>, ByParty<TransmitInitZeroSharePhase2to4>),
-    Confirming(Box<ShareData>),
+    Confirming(Arc<ShareData>),
 }
 
 /// What we said to all.
@@ -126,7 +127,7 @@ impl<P: Phases> Generation<P> {
 }
 
 impl<P: Phases> Machine for Generation<P> {
-    type Output = ShareData;
+    type Output = Arc<ShareData>;
 
     fn start(self) -> Result<Step<Self>, Fault> {
         match self.stage {
@@ -140,7 +141,7 @@ impl<P: Phases> Machine for Generation<P> {
             Stage::Points(phases, own) => self.ground.commit(phases, &own, messages),
             Stage::Commitments(phases, own) => self.ground.reveal(phases, own, messages),
             Stage::Reveals(phases, own, commits, seeds) => self.ground.finish(phases, own, commits, seeds, messages),
-            Stage::Confirming(share) => self.ground.confirm(*share, messages),
+            Stage::Confirming(share) => self.ground.confirm(share, messages),
             Stage::Fresh(_) => Err(Fault::Internal),
         }
     }
@@ -259,10 +260,14 @@ impl Ground {
             // Not noted: what is compared ends before the comparison.
             out.push(send(&self.context, &mut Transcript::default(), 4, Some(peer), &seen)?);
         }
-        Ok(self.next(Stage::Confirming(Box::new(share)), out))
+        Ok(self.next(Stage::Confirming(Arc::new(share)), out))
     }
 
-    fn confirm<P: Phases>(self, share: ShareData, messages: Vec<Incoming>) -> Result<Step<Generation<P>>, Fault> {
+    fn confirm<P: Phases>(
+        self,
+        share: Arc<ShareData>,
+        messages: Vec<Incoming>,
+    ) -> Result<Step<Generation<P>>, Fault> {
         let inbox = Inbox::collect(&self.context, &mut Transcript::default(), 4, Kinds::Direct, messages)?;
         for (from, seen) in inbox.directs::<[u8; 32]>()? {
             if seen != self.transcript.of_pair(&self.context, from.as_u8()) {

@@ -20,7 +20,14 @@ mod sign;
 mod transcript;
 mod wire;
 
+use std::alloc::System;
+
 use pyo3::prelude::*;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is freed is overwritten first: the library wipes its long-lived states, but not each vector in between.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Threshold ECDSA on secp256k1 (DKLs23): key generation, signing and refresh as state machines over bytes.
 #[pymodule]

@@ -23,13 +23,13 @@ fn outgoing<'py>(py: Python<'py>, messages: &[Outgoing]) -> Messages<'py> {
 }
 
 fn start<'py, M: Machine>(py: Python<'py>, driver: &Driver<M>) -> PyResult<Messages<'py>> {
-    Ok(outgoing(py, &py.detach(|| driver.start())?))
+    Ok(outgoing(py, &py.detach(|| guarded(|| driver.start()))?))
 }
 
 fn advance<'py, M: Machine>(driver: &Driver<M>, messages: &Bound<'py, PyAny>) -> PyResult<Messages<'py>> {
     let py = messages.py();
     let read = input::messages(messages);
-    Ok(outgoing(py, &py.detach(|| driver.advance(read))?))
+    Ok(outgoing(py, &py.detach(|| guarded(|| driver.advance(read)))?))
 }
 
 /// One party's share of a key.
@@ -37,8 +37,8 @@ fn advance<'py, M: Machine>(driver: &Driver<M>, messages: &Bound<'py, PyAny>) ->
 pub(crate) struct Share(Mutex<Option<Arc<ShareData>>>);
 
 impl Share {
-    fn of(data: ShareData) -> Self {
-        Self(Mutex::new(Some(Arc::new(data))))
+    fn of(data: Arc<ShareData>) -> Self {
+        Self(Mutex::new(Some(data)))
     }
 
     fn get(&self) -> Result<Arc<ShareData>, Fault> {
@@ -59,7 +59,7 @@ impl Share {
     #[staticmethod]
     fn load(py: Python<'_>, blob: &Bound<'_, PyAny>) -> PyResult<Self> {
         let bytes = input::blob(blob)?;
-        Ok(Self::of(py.detach(|| guarded(|| ShareData::decode(&bytes)))?))
+        Ok(Self::of(py.detach(|| guarded(|| ShareData::decode(&bytes).map(Arc::new)))?))
     }
 
     /// Write it, in clear.
