@@ -89,7 +89,7 @@ def test_an_unknown_grant_lets_the_next_one_decide() -> None:
 
 
 def test_grants_are_tried_in_their_order_and_the_first_match_counts() -> None:
-    decision = judge(grants=(grant("late", YES, ONE, 9), grant("early", YES, TWO, 1)))
+    decision = judge(grants=(grant("late", YES, ONE, 9), grant("early", YES, TWO, 1)), details=True)
     assert decision.grant == "early"
     assert [r.verdict for r in decision.results] == [Verdict.MATCHED, Verdict.NOT_REACHED]
 
@@ -205,7 +205,7 @@ def test_dollars_are_rounded_against_us() -> None:
 
 def test_a_signer_leaves_web_rules_out_and_the_web_tier_says_that_they_are() -> None:
     guards = (block("web", CLAIMED),)
-    enforced = judge(guards=guards, grants=(grant("a", YES),))
+    enforced = judge(guards=guards, grants=(grant("a", YES),), details=True)
     assert enforced.allowed
     assert (enforced.results[0].verdict, enforced.results[0].web_rule) == (Verdict.WEB_ONLY, True)
     assert not judge(enforce=False, claims={"web.first_use": True}, guards=guards, grants=(grant("a", YES),)).allowed
