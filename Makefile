@@ -59,8 +59,8 @@ soak: ## Run the full counts of the bounded tests
 	bin/step 'soak' env COUNTERSIGN_SOAK=1 $(PYTEST) -n $(WORKERS) --timeout=3600
 
 .PHONY: bench
-bench: ## Measure: BENCH=signer
-	@bin/setup demo
+bench: ## Measure: BENCH=signer or BENCH=policy
+	@bin/setup test
 	exec $(PYTHON) -m tests.bench.$(or $(BENCH),signer)
 
 .PHONY: lock
