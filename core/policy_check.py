@@ -2,98 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from core.calldata import CallKind
-from core.conditions import OPERATORS, is_web_only
-from core.documents.mandate import AskerKind
-from core.documents.policy import Condition, ConditionOp, Effect, Measure, Policy, Quorum, Rule
-from core.documents.roster import Profile, Role, SignerRole, WalletKind
-from core.ed25519 import check_public_key
+from core.canonical import MAX_BYTES
+from core.conditions import is_web_only
+from core.documents.policy import Effect, Limit, Measure, Policy, Property, Quorum, Rule
+from core.documents.roster import Profile
 from core.errors import CoreError, PolicyError
-from core.evm import address_of
-from core.facts import REGISTRY, FactType
-from core.names import ACCOUNT, ADDRESS, ASSET, CHAIN, SELECTOR, SLUG
+from core.policy_conditions import Known, condition_problems
+from core.policy_roster import (
+    book_problems,
+    custody_problems,
+    duplicates,
+    key_problems,
+    people_problems,
+    zone_problems,
+)
 from core.profile import production_problems
 from core.quorum import Approver, is_filled
-from core.schema import Choice
-from core.webauthn import parse_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from core.schema import Codec
+    from core.documents.roster import Person
 
-_JOINS = {ConditionOp.ALL: (1, 64), ConditionOp.ANY: (1, 64), ConditionOp.NOT: (1, 1)}
 _LEAST_PEOPLE = {"resume": 2, "succession": 2, "ceremony": 2}
 """What one person alone never decides: a ceremony can start a journal anew, without its memory."""
-_MOST_DIGITS = 78
-_FORMS: dict[str, Codec] = {
-    "initiator": SLUG,
-    "initiator.roles": Choice(Role),
-    "initiator.kind": Choice(AskerKind),
-    "desk": SLUG,
-    "wallet": ACCOUNT,
-    "wallet.kind": Choice(WalletKind),
-    "chain": CHAIN,
-    "asset": ASSET,
-    "destination": ADDRESS,
-    "destination.entry": SLUG,
-    "call.kind": Choice(CallKind),
-    "contract": ADDRESS,
-    "selector": SELECTOR,
-}
-"""How the values of text fields are spelt; a guard over another spelling would never match, and look as if it did."""
+_CONTROLS = ("succession", "cancel", "resume", "ceremony")
+_MOST_LOOKED_AT = 64
 
 
-def _duplicates(what: str, names: Iterable[object]) -> Iterator[str]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            shown = name.hex()[:16] if isinstance(name, bytes) else name
-            yield f"{what} {shown}: named {count} times"
+def _able(quorum: Quorum, policy: Policy) -> list[Person]:
+    """Return the living members: people with keys who hold a role that is asked for."""
+    wanted = {seat.role for seat in quorum.seats}
+    return [person for person in policy.people if person.keys and not wanted.isdisjoint(person.roles)]
 
 
-def _condition(at: str, condition: Condition) -> Iterator[str]:
-    if condition.op in _JOINS:
-        least, most = _JOINS[condition.op]
-        if condition.field is not None or condition.values or not least <= len(condition.parts) <= most:
-            yield f"{at}: '{condition.op}' joins {least} to {most} conditions and has no field of its own"
-        for part in condition.parts:
-            yield from _condition(at, part)
-        return
-    field = REGISTRY.get(condition.field or "")
-    if field is None:
-        yield f"{at}: unknown field {condition.field!r}"
-        return
-    if condition.parts or condition.op not in OPERATORS[field.type]:
-        yield f"{at}: {condition.field} does not take '{condition.op}'"
-        return
-    many = condition.op in (ConditionOp.IN, ConditionOp.HAS)
-    if not condition.values or (not many and len(condition.values) != 1):
-        yield f"{at}: {condition.field} {condition.op} needs {'at least one value' if many else 'one value'}"
-    for value in condition.values:
-        if field.type is FactType.NUMBER and not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS):
-            yield f"{at}: {condition.field} is compared with whole numbers, not {value[:40]!r}"
-        if field.type is FactType.FLAG and value not in ("true", "false"):
-            yield f"{at}: {condition.field} is true or false"
-        yield from _form(at, condition.field or "", value)
-
-
-def _form(at: str, field: str, value: str) -> Iterator[str]:
-    try:
-        if field in _FORMS:
-            _FORMS[field].read(value, field)
-    except CoreError as error:
-        yield f"{at}: {error}, not {value[:60]!r}"
-
-
-def _ed25519(at: str, key: bytes | None) -> Iterator[str]:
-    try:
-        if key is not None:
-            check_public_key(key)
-    except CoreError as error:
-        yield f"{at}: {error}"
+def _fills(quorum: Quorum, people: Iterable[Person]) -> bool:
+    return is_filled(quorum, [Approver(person, 0) for person in people])
 
 
 def _quorum(at: str, quorum: Quorum, policy: Policy, *, may_be_empty: bool = False) -> Iterator[str]:
@@ -106,23 +52,28 @@ def _quorum(at: str, quorum: Quorum, policy: Policy, *, may_be_empty: bool = Fal
         holders = sum(1 for p in policy.people if seat.role in p.roles and p.keys)
         if holders < seat.count:
             yield f"{at}: {seat.count} {seat.role} needed, {holders} on the roster hold a key"
-    wanted = {seat.role for seat in quorum.seats}
-    able = [person for person in policy.people if person.keys and not wanted.isdisjoint(person.roles)]
-    if seats >= quorum.sites and not is_filled(quorum, [Approver(person, 0) for person in able]):
+    if seats >= quorum.sites and not _fills(quorum, _able(quorum, policy)):
         yield f"{at}: the roster cannot fill these seats with people of their own from {quorum.sites} sites"
 
 
-def _rules(kind: str, rules: tuple[Rule, ...], policy: Policy) -> Iterator[str]:
-    yield from _duplicates(f"{kind}s: order", (rule.order for rule in rules))
+def _orders(what: str, rows: tuple[Rule, ...] | tuple[Limit, ...]) -> Iterator[str]:
+    for line in duplicates(f"{what}: order", (row.order for row in rows)):
+        place = int(line.removeprefix(f"{what}: order ").partition(":")[0])
+        yield f"{line} ({', '.join(row.id for row in rows if row.order == place)})"
+
+
+def _rules(kind: str, rules: tuple[Rule, ...], policy: Policy, known: Known) -> Iterator[str]:
+    yield from _orders(f"{kind}s", rules)
     for rule in rules:
         at = f"{kind} {rule.id}"
-        yield from _condition(at, rule.when)
+        wrong = condition_problems(at, rule.when, known)
+        yield from wrong
         if kind == "guard" and (rule.effect is not Effect.BLOCK or rule.quorum is not None):
             yield f"{at}: a guard blocks and asks nobody"
         if kind == "escalation" and (rule.effect is not Effect.ALLOW or rule.quorum is None):
             yield f"{at}: an escalation names the quorum that it adds"
         if kind == "grant":
-            if is_web_only(rule.when):
+            if not wrong and is_web_only(rule.when):
                 yield f"{at}: a grant cannot rest on what a server claims"
             if (rule.effect is Effect.ALLOW) != (rule.quorum is not None):
                 yield f"{at}: one that allows names its quorum (no seats: no person), one that blocks has none"
@@ -130,14 +81,14 @@ def _rules(kind: str, rules: tuple[Rule, ...], policy: Policy) -> Iterator[str]:
             yield from _quorum(at, rule.quorum, policy, may_be_empty=kind == "grant")
 
 
-def _limits(policy: Policy) -> Iterator[str]:
+def _limits(policy: Policy, known: Known) -> Iterator[str]:
     assets = {asset.id for asset in policy.assets}
-    yield from _duplicates("limits: order", (limit.order for limit in policy.limits))
+    yield from _orders("limits", policy.limits)
     for limit in policy.limits:
         at = f"limit {limit.id}"
         if limit.when is not None:
-            yield from _condition(at, limit.when)
-        if limit.most == 0:
+            yield from condition_problems(at, limit.when, known)
+        if limit.most <= 0:
             yield f"{at}: must be greater than 0"
         if (limit.measure is Measure.ASSET) != (limit.asset is not None):
             yield f"{at}: an asset is named exactly where base units are counted"
@@ -145,105 +96,123 @@ def _limits(policy: Policy) -> Iterator[str]:
             yield f"{at}: unknown asset {limit.asset}"
         if limit.quorum is not None:
             yield from _quorum(at, limit.quorum, policy)
-        yield from _duplicates(f"{at}: dimension", limit.per)
+        yield from duplicates(f"{at}: dimension", limit.per)
 
 
-def _roster(policy: Policy) -> Iterator[str]:
-    people = policy.people
-    yield from _duplicates("person", [*(p.id for p in people), *(c.id for c in policy.clients)])
-    keys = [key for person in people for key in person.keys]
-    yield from _duplicates("credential", (key.credential_id for key in keys))
-    yield from _duplicates("consent key", (key.public_key for key in keys))
-    yield from _duplicates("client key", (client.public_key for client in policy.clients))
-    known = {person.id for person in people}
-    for person in people:
-        for key in person.keys:
-            try:
-                parse_public_key(key.public_key)
-            except CoreError as error:
-                yield f"person {person.id}: {error}"
-            if key.aaguid not in policy.consent.aaguids:
-                yield f"person {person.id}: authenticator model {key.aaguid.hex()} is not on the list"
-    for client in policy.clients:
-        yield from _ed25519(f"client {client.id}", client.public_key)
-        yield from (f"client {client.id}: unknown person {name}" for name in client.responsible if name not in known)
+def _property(row: Property, policy: Policy, known: Known) -> Iterator[str]:
+    at = f"property {row.id}"
+    wrong = condition_problems(at, row.when, known)
+    yield from wrong
+    if not wrong and is_web_only(row.when):
+        yield f"{at}: nothing can be proven about what a server claims"
+    if row.demand is None:
+        return
+    demand = row.demand
+    seats = sum(seat.count for seat in demand.seats)
+    if demand.sites > demand.approvers or seats > demand.approvers:
+        yield f"{at}: {demand.approvers} approvers cannot be of {demand.sites} sites and take {seats} seats"
+    if any(seat.stage for seat in demand.seats):
+        yield f"{at}: a demand says who, not in which order: its seats have no stages"
+    keyed = sum(1 for person in policy.people if person.keys)
+    if demand.approvers > keyed:
+        yield f"{at}: {demand.approvers} approvers needed, {keyed} on the roster hold a key"
+    wanted = Quorum(seats=demand.seats, sites=0)
+    if seats and not _fills(wanted, _able(wanted, policy)):
+        yield f"{at}: the roster cannot fill these seats with people of their own"
 
 
-def _custody(policy: Policy) -> Iterator[str]:
-    signers = {signer.id: signer for signer in policy.signers}
-    yield from _duplicates("signer", (signer.id for signer in policy.signers))
-    yield from _duplicates("wallet", (wallet.id for wallet in policy.wallets))
-    yield from _duplicates("wallet key", (wallet.public_key for wallet in policy.wallets))
-    for signer in policy.signers:
-        yield from _ed25519(f"signer {signer.id}", signer.public_key)
-    for wallet in policy.wallets:
-        try:
-            if address_of(wallet.public_key) != wallet.address:
-                yield f"wallet {wallet.label}: the public key is not this address's"
-        except CoreError as error:
-            yield f"wallet {wallet.label}: {error}"
-        role = SignerRole.PARTY if wallet.kind is WalletKind.MPC else SignerRole.HSM
-        for name in wallet.signers:
-            if name not in signers or signers[name].role is not role:
-                yield f"wallet {wallet.label}: {name} is not a signer of role {role}"
-        if wallet.threshold > len(wallet.signers) or (
-            role is SignerRole.HSM and (wallet.threshold, len(wallet.signers)) != (1, 1)
-        ):
-            yield f"wallet {wallet.label}: threshold and signers do not fit its kind"
-
-
-def _books(policy: Policy) -> Iterator[str]:
-    assets = {asset.id for asset in policy.assets}
-    yield from _duplicates("asset", (asset.id for asset in policy.assets))
-    yield from _duplicates("address", (entry.id for entry in policy.addresses))
-    yield from _duplicates("address", ((entry.chain, entry.address) for entry in policy.addresses))
-    yield from _duplicates("price", (price.asset for price in policy.prices))
-    for entry in policy.addresses:
-        if entry.usable_from >= entry.expires:
-            yield f"address {entry.id}: expires before it becomes usable"
-    for price in policy.prices:
-        if price.asset not in assets:
-            yield f"price: unknown asset {price.asset}"
-        if price.usd_e8 == 0:
-            yield f"price of {price.asset}: must be greater than 0"
+def _properties(policy: Policy, known: Known) -> Iterator[str]:
+    yield from duplicates("property", (row.id for row in policy.properties))
+    for row in policy.properties:
+        yield from _property(row, policy, known)
+    yield from duplicates("evidence", (row.kind for row in policy.evidence))
 
 
 def _controls(policy: Policy) -> Iterator[str]:
-    controls = policy.controls
-    for name in ("succession", "cancel", "resume", "ceremony"):
-        yield from _quorum(f"quorum {name}", getattr(controls, name), policy)
+    for name in _CONTROLS:
+        yield from _quorum(f"quorum {name}", getattr(policy.controls, name), policy)
     for name, least in _LEAST_PEOPLE.items():
-        if sum(seat.count for seat in getattr(controls, name).seats) < least:
+        if sum(seat.count for seat in getattr(policy.controls, name).seats) < least:
             yield f"quorum {name}: at least {least} people"
-    for what, keys, threshold in (
-        ("witness", policy.witnesses, policy.witness_threshold),
-        ("attester", policy.attesters, policy.attester_threshold),
-        ("recovery", policy.recovery, policy.recovery_threshold),
-    ):
-        yield from _duplicates(what, (key.id for key in keys))
-        yield from _duplicates(f"{what} key", (key.public_key for key in keys))
-        for key in keys:
-            yield from _ed25519(f"{what} {key.id}", key.public_key)
-        if threshold > len(keys) or (keys and not threshold):
-            yield f"{what}: threshold {threshold} of {len(keys)}"
+
+
+def _size(policy: Policy) -> Iterator[str]:
+    try:
+        size = len(policy.to_bytes())
+    except (CoreError, RecursionError) as error:
+        yield f"the document cannot be written: {error}"
+        return
+    if size > MAX_BYTES:
+        yield f"the document has {size} bytes; at most {MAX_BYTES} are read"
 
 
 def validate(policy: Policy) -> list[str]:
     """Return all problems of a policy, each row named; none means that it can be used."""
     problems: list[str] = []
+    known = Known(policy)
     rules = [*policy.guards, *policy.grants, *policy.escalations]
-    problems.extend(_duplicates("rule", [*(r.id for r in rules), *(limit.id for limit in policy.limits)]))
-    problems.extend(_roster(policy))
-    problems.extend(_custody(policy))
-    problems.extend(_books(policy))
-    problems.extend(_rules("guard", policy.guards, policy))
-    problems.extend(_rules("grant", policy.grants, policy))
-    problems.extend(_rules("escalation", policy.escalations, policy))
-    problems.extend(_limits(policy))
+    problems.extend(duplicates("rule", [*(r.id for r in rules), *(limit.id for limit in policy.limits)]))
+    problems.extend(people_problems(policy))
+    problems.extend(custody_problems(policy))
+    problems.extend(book_problems(policy))
+    problems.extend(_rules("guard", policy.guards, policy, known))
+    problems.extend(_rules("grant", policy.grants, policy, known))
+    problems.extend(_rules("escalation", policy.escalations, policy, known))
+    problems.extend(_limits(policy, known))
+    problems.extend(_properties(policy, known))
+    problems.extend(zone_problems(policy, known.used_zones))
     problems.extend(_controls(policy))
+    problems.extend(key_problems(policy))
+    problems.extend(_size(policy))
     if policy.profile is Profile.PRODUCTION:
         problems.extend(production_problems(policy))
     return problems
+
+
+def _quorums(policy: Policy) -> Iterator[tuple[str, Quorum]]:
+    for kind, rules in (("grant", policy.grants), ("escalation", policy.escalations)):
+        yield from ((f"{kind} {rule.id}", rule.quorum) for rule in rules if rule.quorum is not None)
+    yield from ((f"limit {limit.id}", limit.quorum) for limit in policy.limits if limit.quorum is not None)
+    yield from ((f"quorum {name}", getattr(policy.controls, name)) for name in _CONTROLS)
+
+
+def _scarcity(quorum: Quorum, policy: Policy) -> list[str]:
+    """Say what a quorum cannot spare: roles of which all are needed, and people without whom it is never filled."""
+    said, spare = [], True
+    for role in dict.fromkeys(seat.role for seat in quorum.seats):
+        needed = sum(seat.count for seat in quorum.seats if seat.role is role)
+        living = sum(1 for person in policy.people if role in person.roles and person.keys)
+        if living <= needed:
+            said.append(f"{needed} {role} needed, {living} on the roster hold a key: nobody is spare")
+            spare = False
+    able = _able(quorum, policy)
+    if spare and len(able) <= _MOST_LOOKED_AT and _fills(quorum, able):
+        without = {one.id: [other for other in able if other is not one] for one in able}
+        said += [f"cannot be filled without {name}" for name, rest in without.items() if not _fills(quorum, rest)]
+    return said
+
+
+def warnings(policy: Policy) -> list[str]:
+    """Return what is not wrong but leaves no room: quorums and keys of which every single one is needed.
+
+    The initiator has no seat, so where initiators could be approvers there is one person less.
+    """
+    known: dict[Quorum, list[str]] = {}
+    lines: list[str] = []
+    for at, quorum in _quorums(policy):
+        if quorum not in known:
+            known[quorum] = _scarcity(quorum, policy)
+        lines.extend(f"{at}: {what}" for what in known[quorum])
+    for what, keys, threshold in (
+        ("witness", policy.witnesses, policy.witness_threshold),
+        ("attester", policy.attesters, policy.attester_threshold),
+        ("recovery", policy.recovery, policy.recovery_threshold),
+    ):
+        if keys and threshold == len(keys):
+            lines.append(f"{what}: all {threshold} keys are needed: losing one loses all")
+    if not policy.recovery:
+        lines.append("recovery: no recovery keys: a lost succession quorum cannot be replaced")
+    return lines
 
 
 def check(policy: Policy) -> None:

@@ -109,7 +109,9 @@ def test_comparisons(condition: Condition, facts: FactMap, expected: bool | None
 
 def test_every_operator_is_offered_for_some_type_and_every_type_has_one() -> None:
     assert set(OPERATORS) == set(FactType)
-    offered = {op for ops in OPERATORS.values() for op in ops} | {op for name in REGISTRY for op in operators_of(name)}
+    offered = {op for ops in OPERATORS.values() for op in ops} | {
+        op for name in REGISTRY for op in operators_of(name)
+    }
     assert offered == set(ConditionOp) - {ALL, ANY, NOT}
 
 

@@ -201,7 +201,7 @@ def test_slices_add_up_where_they_share_a_mandate_or_a_beneficiary() -> None:
 def test_what_a_draw_names_has_one_spelling(field: str) -> None:
     for names in (("b", "a"), ("a", "a")):
         with pytest.raises(ValueError, match="sorted, each once"):
-            draw(1, **{field: names})
+            draw(1, **dict[str, Any]({field: names}))
 
 
 def test_what_is_not_known_counts_apart_from_everything_that_is() -> None:

@@ -106,7 +106,7 @@ def test_it_lists_what_the_policy_check_finds() -> None:
     assert problems(body(world, spoil), world) == (
         "guard unknown-call: call.kind does not take 'le'",
         "grant listed: unknown field 'destination.nice'",
-        "limits: order 3: named 2 times",
+        "limits: order 3: named 2 times (native-day, usd-day)",
         "limit native-each: must be greater than 0",
         "quorum cancel: an empty quorum",
         "number: must be 2, to follow the active policy 1",
