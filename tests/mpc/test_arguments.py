@@ -93,8 +93,8 @@ def test_a_refresh_is_not_named_as_what_it_refreshes(two_of_three: Shares) -> No
 def test_what_is_not_given_at_all(two_of_three: Shares) -> None:
     """A call that does not fit the signature is a programmer's mistake, and Python's own error."""
     for call in (
-        lambda: DkgSession(1, 2, 3, name()),  # type: ignore[misc,call-arg]  # on purpose
-        lambda: SignSession(two_of_three[1]),  # type: ignore[call-arg]  # on purpose
+        lambda: DkgSession(1, 2, 3, name()),  # type: ignore[misc]  # on purpose
+        lambda: SignSession(two_of_three[1], session=name()),  # type: ignore[call-arg]  # on purpose
         lambda: SignSession(None, session=name(), counterparties=[2], message_hash=HASH),  # type: ignore[arg-type]
         lambda: RefreshSession(b"CSSH", session=name()),  # type: ignore[arg-type]  # on purpose
     ):

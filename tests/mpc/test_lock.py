@@ -121,7 +121,7 @@ def test_our_code_has_no_unsafe_part() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    # Reconstruction, the trusted dealer, share repair, derivation, the library's reusable states, its weak randomness.
+    # Reconstruction, the trusted dealer, share repair, derivation, the weak randomness of its tests.
     ["re_key", "reconstruct", "lagrange", "interpolat", "repair", "insecure-rng", "unsafe ", "derive_from_path"],
 )
 def test_our_code_never_calls(word: str) -> None:

@@ -214,16 +214,14 @@ def test_a_proof_has_to_be_the_one_that_was_committed_to() -> None:
 
 @pytest.mark.parametrize("protocol", ["dkg", "sign"])
 def test_points_at_infinity_are_refused(two_of_two: Shares, protocol: str) -> None:
-    """Each point of a message in turn, as far as there are not hundreds."""
+    """A message's first four points, in turn: in signing, those are all."""
     seen = 0
-    for place in range(6):
+    for place in range(4):
 
         def change(data: bytes, place: int = place) -> bytes:
             nonlocal seen
             body = data[HEADER_LENGTH:]
             found = [i for i in range(len(body) - 34) if body[i : i + 2] in POINT]
-            if place >= len(found):
-                return data
             seen += 1
             at = found[place]
             return data[:HEADER_LENGTH] + body[:at] + INFINITY + body[at + 34 :]
