@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from core.documents.policy import Policy, Quorum
     from core.facts import FactMap
-    from core.limits import Draw, Totals
+    from core.limits import Draw
     from core.replay_book import Shares
 
 EXAMPLES_MOST = 10
 _TELL_EVERY = 512
+_MOST_COMPARED = 65_536
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,19 +132,39 @@ class ReplayResult:
     windows: dict[Windows, Comparison]
 
 
-def _change(before: Decision, after: Decision) -> Change | None:
-    if before.allowed is not after.allowed:
-        return Change.NEWLY_ALLOWED if after.allowed else Change.NEWLY_DENIED
-    if not after.allowed:
-        return None
-    if before.required != after.required or (before.asked != after.asked and _parts(before) != _parts(after)):
-        return Change.OTHER_QUORUM
-    return None if before.grant == after.grant else Change.OTHER_GRANT
+class _Quorums:
+    """Compares quorums once: the same few are met in every case."""
 
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[Quorum, Quorum, bool]] = {}
 
-def _parts(decision: Decision) -> frozenset[Quorum]:
-    """Return the quorums that have to be filled each by itself."""
-    return frozenset(decision.asked) - {EMPTY}
+    def same(self, one: Quorum, other: Quorum) -> bool:
+        if one is other:
+            return True
+        place = (id(one), id(other))
+        known = self._known.get(place)
+        if known is None:
+            if len(self._known) >= _MOST_COMPARED:
+                self._known.clear()
+            # Both are kept with the answer, so that their ids stay theirs.
+            known = self._known[place] = (one, other, one == other)
+        return known[2]
+
+    def change(self, before: Decision, after: Decision) -> Change | None:
+        """Say how two outcomes differ."""
+        if before.allowed is not after.allowed:
+            return Change.NEWLY_ALLOWED if after.allowed else Change.NEWLY_DENIED
+        if not after.allowed:
+            return None
+        if not self.same(before.required, after.required) or not self._same_parts(before.asked, after.asked):
+            return Change.OTHER_QUORUM
+        return None if before.grant == after.grant else Change.OTHER_GRANT
+
+    def _same_parts(self, before: tuple[Quorum, ...], after: tuple[Quorum, ...]) -> bool:
+        """Whether the same quorums have to be filled each by itself."""
+        if len(before) == len(after) and all(self.same(b, a) for b, a in zip(before, after, strict=True)):
+            return True
+        return frozenset(before) - {EMPTY} == frozenset(after) - {EMPTY}
 
 
 def _side(decision: Decision) -> Side:
@@ -196,74 +217,74 @@ class _Replay:
         self._courses = (_Course(self._recorded), _Course(self._recorded))
         # What ends, by the decision after which it did.
         self._ends: list[tuple[int, int, int | None]] = []
+        self._quorums = _Quorums()
         self._examples = examples
         self.result = ReplayResult(0, 0, [], {windows: Comparison() for windows in Windows})
 
     def take(self, case: Case) -> None:
         """Bring history up to a case, decide it, and let it count."""
-        while self._ends and self._ends[0][0] < case.number:
-            _, number, spent = heapq.heappop(self._ends)
+        ends = self._ends
+        while ends and ends[0][0] < case.number:
+            _, number, spent = heapq.heappop(ends)
             for book in self._books():
                 book.end(number, spent=spent)
-        readings = (case.before, case.after)
         shares: Shares = () if case.held is None else shares_of(self._scopes, case.held)
         if case.before is None or case.after is None:
-            self._count(case, shares, (case.held is not None,) * 2, readings)
+            self._count(case, shares, (case.held is not None,) * 2)
         else:
-            allowed = self._decide(case, (case.before, case.after))
-            self._count(case, shares, allowed, readings)
+            self._count(case, shares, self._decide(case, (case.before, case.after)))
         if case.held is not None and case.end is not None:
-            heapq.heappush(self._ends, (case.end.after, case.number, case.end.spent))
+            heapq.heappush(ends, (case.end.after, case.number, case.end.spent))
 
     def _books(self) -> list[ReplayBook]:
         return [self._recorded, *(course.own for course in self._courses if course.own is not None)]
 
     def _decide(self, case: Case, readings: tuple[Reading, Reading]) -> tuple[bool, bool]:
         """Decide under both policies and both kinds of windows; return what each allows in its own course."""
-        recorded: list[Decision] = []
-        own: list[Decision] = []
-        for engine, course, reading in zip(self._engines, self._courses, readings, strict=True):
-            if reading.refusal:
-                refused = _refused(reading.refusal)
-                recorded.append(refused)
-                own.append(refused)
-                continue
-            asked = self._recorded.asked
-            asked.clear()
-            decided = self._decided(engine, reading, self._recorded, case.time)
-            recorded.append(decided)
-            book = course.own
-            if book is not None and not book.agrees(asked, now=case.time):
-                decided = self._decided(engine, reading, book, case.time)
-            own.append(decided)
-            if book is not None:
-                book.asked.clear()
+        before, before_own = self._outcomes(0, readings[0], case.time)
+        after, after_own = self._outcomes(1, readings[1], case.time)
         self.result.decisions += 1
-        self._reproduce(case, recorded[0])
-        self._compare(Windows.RECORDED, case, recorded)
-        self._compare(Windows.COUNTERFACTUAL, case, own)
-        return own[0].allowed, own[1].allowed
+        self._reproduce(case, before)
+        change = self._quorums.change(before, after)
+        self._compare(Windows.RECORDED, case, change, (before, after))
+        if before is not before_own or after is not after_own:
+            change = self._quorums.change(before_own, after_own)
+        self._compare(Windows.COUNTERFACTUAL, case, change, (before_own, after_own))
+        return before_own.allowed, after_own.allowed
 
-    @staticmethod
-    def _decided(engine: Engine, reading: Reading, totals: Totals, now: int) -> Decision:
-        return engine.decide(reading.facts, reading.draw, totals, now=now)
+    def _outcomes(self, place: int, reading: Reading, now: int) -> tuple[Decision, Decision]:
+        """Return one policy's decision with the recorded windows and with its own; often one and the same."""
+        if reading.refusal:
+            refused = _refused(reading.refusal)
+            return refused, refused
+        engine, own, recorded = self._engines[place], self._courses[place].own, self._recorded
+        recorded.asked.clear()
+        decided = engine.decide(reading.facts, reading.draw, recorded, now=now)
+        if own is None:
+            return decided, decided
+        own.asked.clear()
+        within = not any(result.section is Section.LIMIT for result in decided.results)
+        if own.agrees(recorded.asked, now=now, less_is_same=within):
+            return decided, decided
+        return decided, engine.decide(reading.facts, reading.draw, own, now=now)
 
     def _reproduce(self, case: Case, again: Decision) -> None:
         was = case.was
         if was is None or was.policy != self._before_digest:
             return
-        same = was.allowed is again.allowed and was.grant == again.grant and was.required == again.required
-        if not same:
+        same = was.allowed is again.allowed and was.grant == again.grant
+        if not same or not self._quorums.same(was.required, again.required):
             self.result.not_reproduced += 1
             if len(self.result.not_reproduced_names) < self._examples:
                 self.result.not_reproduced_names.append(case.name)
 
-    def _compare(self, windows: Windows, case: Case, decided: list[Decision]) -> None:
+    def _compare(
+        self, windows: Windows, case: Case, change: Change | None, decided: tuple[Decision, Decision]
+    ) -> None:
         before, after = decided
         comparison = self.result.windows[windows]
         comparison.allowed_before += before.allowed
         comparison.allowed_after += after.allowed
-        change = _change(before, after)
         if change is None:
             return
         comparison.counts[change] += 1
@@ -271,22 +292,15 @@ class _Replay:
         if len(examples) < self._examples:
             examples.append(Example(change, case.name, case.time, _side(before), _side(after)))
 
-    def _count(
-        self,
-        case: Case,
-        shares: Shares,
-        allowed: tuple[bool, bool],
-        readings: tuple[Reading | None, Reading | None],
-    ) -> None:
+    def _count(self, case: Case, shares: Shares, allowed: tuple[bool, bool]) -> None:
         """Let a case count: in the recorded course as it was, in each policy's own as that policy allows it."""
-        own = [
-            self._own_shares(case, shares, reading) if yes else None
-            for yes, reading in zip(allowed, readings, strict=True)
-        ]
         was = None if case.held is None else shares
-        for course, mine in zip(self._courses, own, strict=True):
-            if mine != was:
+        own = []
+        for course, yes, reading in zip(self._courses, allowed, (case.before, case.after), strict=True):
+            mine = self._own_shares(case, shares, reading) if yes else None
+            if mine is not was and mine != was:
                 course.part()
+            own.append(mine)
         if was is not None:
             self._recorded.hold(case.number, was)
         for course, mine in zip(self._courses, own, strict=True):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from core.documents.policy import Limit, Policy
     from core.limits import Draw, Scope, ScopeKey
 
-Shares = tuple[tuple["Scope", "ScopeKey", int], ...]
-"""What one draw adds to each scope and key."""
+Shares = tuple[tuple[int, "ScopeKey", int], ...]
+"""What one draw adds: the place of the scope, the key and the amount."""
 
 
 class _Row:
@@ -46,11 +46,6 @@ class _Row:
         for later in range(place + 1, len(self.sums)):
             self.sums[later] += amount
 
-    def since(self, start: int | None) -> int:
-        if start is None or not self.times or self.times[0] >= start:
-            return self.held + self.sums[-1]
-        return self.held + self.sums[-1] - self.sums[bisect_left(self.times, start)]
-
 
 def scopes_of(*policies: Policy) -> tuple[Scope, ...]:
     """Return what the limits of policies add up, each once; a limit on single transactions adds nothing up."""
@@ -59,15 +54,11 @@ def scopes_of(*policies: Policy) -> tuple[Scope, ...]:
 
 def shares_of(scopes: Iterable[Scope], draw: Draw) -> Shares:
     """Return what a draw adds to each of these scopes."""
-    keys: dict[object, list[ScopeKey]] = {}
-    shares: list[tuple[Scope, ScopeKey, int]] = []
-    for scope in scopes:
-        per, measure, asset = scope
+    shares: list[tuple[int, ScopeKey, int]] = []
+    for place, (per, measure, asset) in enumerate(scopes):
         amount = amount_of(measure, asset, draw)
         if amount:
-            if per not in keys:
-                keys[per] = scope_keys(per, draw)
-            shares.extend((scope, key, amount) for key in keys[per])
+            shares += [(place, key, amount) for key in scope_keys(per, draw)]
     return tuple(shares)
 
 
@@ -75,23 +66,25 @@ class ReplayBook:
     """Totals of one course of history; `core.limits.Totals`."""
 
     def __init__(self, scopes: Iterable[Scope]) -> None:
-        """Start empty, for these scopes."""
-        self._tables: dict[Scope, dict[ScopeKey, _Row]] = {scope: {} for scope in scopes}
-        self._by_limit: dict[int, dict[ScopeKey, _Row]] = {}
+        """Start empty, for these scopes in this order."""
+        self._scopes = tuple(scopes)
+        self._tables: list[dict[ScopeKey, _Row]] = [{} for _ in self._scopes]
+        self._by_limit: dict[int, tuple[Limit, dict[ScopeKey, _Row], int | None]] = {}
         self._held: dict[int, tuple[tuple[_Row, int], ...]] = {}
         self.asked: list[tuple[Limit, ScopeKey, int]] = []
 
     def branch(self) -> ReplayBook:
         """Return a book that knows the same and goes its own way from here."""
-        other = ReplayBook(())
+        other = ReplayBook(self._scopes)
         other._tables, other._held = copy.deepcopy((self._tables, self._held))
         return other
 
     def hold(self, number: int, shares: Shares) -> None:
         """Hold a draw's shares under its decision's number."""
         rows = []
-        for scope, key, amount in shares:
-            table = self._tables[scope]
+        tables = self._tables
+        for place, key, amount in shares:
+            table = tables[place]
             row = table.get(key)
             if row is None:
                 row = table[key] = _Row()
@@ -111,17 +104,35 @@ class ReplayBook:
             if spent is not None:
                 row.spend(spent, amount)
 
+    def _table(self, limit: Limit) -> tuple[Limit, dict[ScopeKey, _Row], int | None]:
+        # The limit is kept with its table, so that its id stays its own.
+        found = limit, self._tables[self._scopes.index(scope_of(limit))], limit.window
+        self._by_limit[id(limit)] = found
+        return found
+
     def used(self, limit: Limit, key: ScopeKey, *, now: int) -> int:
         """Return what a limit's window holds for a scope, and remember that it was asked."""
-        table = self._by_limit.get(id(limit))
-        if table is None:
-            # Policies outlive their replay, so that an id is the limit's for as long as the book is.
-            table = self._by_limit[id(limit)] = self._tables[scope_of(limit)]
+        _, table, window = self._by_limit.get(id(limit)) or self._table(limit)
         row = table.get(key)
-        total = 0 if row is None else row.since(None if limit.window is None else now - limit.window)
+        total = 0
+        if row is not None:
+            total = row.held + row.sums[-1]
+            times = row.times
+            if window is not None and times and times[0] < now - window:
+                total -= row.sums[bisect_left(times, now - window)]
         self.asked.append((limit, key, total))
         return total
 
-    def agrees(self, asked: Iterable[tuple[Limit, ScopeKey, int]], *, now: int) -> bool:
-        """Whether this book would have answered the same."""
-        return all(self.used(limit, key, now=now) == total for limit, key, total in asked)
+    def agrees(self, asked: Iterable[tuple[Limit, ScopeKey, int]], *, now: int, less_is_same: bool) -> bool:
+        """Whether this book's answers could not have led to another decision.
+
+        Args:
+            asked: What another book was asked, and answered.
+            now: When.
+            less_is_same: No limit was exceeded, so that lower totals change nothing.
+        """
+        for limit, key, total in asked:
+            own = self.used(limit, key, now=now)
+            if own > total or (own < total and not less_is_same):
+                return False
+        return True
