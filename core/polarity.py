@@ -61,6 +61,7 @@ INDEPENDENT = frozenset(
         "time.now",
         "time.minute",
         "time.weekday",
+        "time.zones",
         "simulation.success",
         "effects.received",
         "effects.received.asset",

@@ -24,7 +24,7 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from core.documents.policy import Condition, ConditionOp, Dimension, Effect, Limit, Policy, Quorum, Rule
+from core.documents.policy import Condition, ConditionOp, Dimension, Effect, Limit, Measure, Policy, Quorum, Rule
 from core.polarity import NO, YES, Table, shifts
 from core.quorum import EMPTY
 
@@ -139,10 +139,11 @@ class _Comparison:
     def _counted(self) -> Iterator[str]:
         """Yield where a case would count under another key, whose window is fresh."""
         dimensions = {dimension for limit in self.before.limits for dimension in limit.per}
-        if self.shrunk & {Table.ASSETS, Table.CONTRACTS} and dimensions & _BY_CALL:
-            yield "assets or contracts removed: limits count by what a call is understood to be"
-        known = set(self.after.addresses)
-        gone = [entry for entry in self.before.addresses if entry not in known and entry.beneficiary is not None]
+        units = any(limit.measure is Measure.ASSET for limit in self.before.limits)
+        if self.shrunk & {Table.ASSETS, Table.CONTRACTS} and (units or dimensions & _BY_CALL):
+            yield "assets or contracts: removed, and limits count by what a call is understood to be"
+        known = {entry.id for entry in self.after.addresses}
+        gone = [entry for entry in self.before.addresses if entry.id not in known and entry.beneficiary is not None]
         if gone and Dimension.BENEFICIARY in dimensions:
             yield f"address {gone[0].id}: limits count by its beneficiary"
 
@@ -290,6 +291,8 @@ def _fewer(
     old = {key(row): row for row in before}
     names = [key(row) for row in after]
     yield from _repeated(what, names)
+    # A row that is named twice may count for nothing; without its double it would.
+    yield from _repeated(what, [key(row) for row in before])
     for name, row in zip(names, after, strict=True):
         if name not in old:
             yield f"{what} {name}: added"
