@@ -33,11 +33,16 @@ COUNTERSIGN_DEMO = env.flag("COUNTERSIGN_DEMO", default=False)
 # Apps do not import upwards: here they learn who knows the active policy's profile, and which views only poll.
 COUNTERSIGN_PROFILE_SELECTOR = "oms.profile.profile_active"
 # What workers do again and again, the embedded thread and Celery alike.
-COUNTERSIGN_SWEEPS = ("oms.sweep.sweep_once", "custody.sweep.sweep_once", "policies.reports.reports_sweep")
+COUNTERSIGN_SWEEPS = (
+    "oms.sweep.sweep_once",
+    "custody.sweep.sweep_once",
+    "policies.reports.reports_sweep",
+    "policies.sweep.sweep_once",
+)
 # Where each signer listens, by its roster id; and who carries cases there.
 COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
 COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
-COUNTERSIGN_POLL_VIEWS = ("oms:request_status", "oms:queue_status")
+COUNTERSIGN_POLL_VIEWS = ("oms:request_status", "oms:queue_status", "admin:policies_draft_replay_status")
 
 # ---------------------------------------------------------------------------------------------- security
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from chains.guards import outside_transaction
 from core.canonical import MAX_BYTES
 from core.errors import CoreError
-from core.names import DIGEST, TIME
+from core.names import TIME
+from core.records import AccessionKind
 from core.schema import write_struct
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import SignerAnswerError
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
 FRAME_BYTES = MAX_BYTES
 """The most that a signer reads at once: a policy that does not fit with its consents reaches nobody."""
-KINDS = frozenset({"tightening", "loosening", "recovery"})
-"""How a signer may take a successor (`core.succession`)."""
+PINNED = "pinned"
+"""The signer's journal began under this policy, so it never received it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A signer took the policy. `effective`: when it comes into force there, Unix seconds by the signer's clock."""
+    """A signer took the policy: `kind` is one of `core.records.AccessionKind`, or `PINNED`.
+
+    `effective`: when it comes into force there, Unix seconds by the signer's clock; 0 where it always was.
+    """
 
     kind: str
     effective: int
@@ -50,17 +54,19 @@ def read_acceptance(answer: dict[str, object], *, digest: str) -> Accepted | Ref
     result = result_read(answer)
     if isinstance(result, Refused):
         return result
-    pending = result.get("pending")
+    pending, accepted = result.get("pending"), result.get("accepted")
     waits = pending.get("policy") if isinstance(pending, dict) else None
-    kind = result.get("kind")
-    if digest not in (result.get("policy"), waits) or not isinstance(kind, str) or kind not in KINDS:
+    if accepted is None and result.get("policy") == digest:
+        return Accepted(kind=PINNED, effective=0)
+    kind = accepted.get("kind") if isinstance(accepted, dict) else None
+    known = isinstance(kind, str) and kind in set(AccessionKind)
+    if not isinstance(accepted, dict) or not known or digest not in (result.get("policy"), waits):
         raise SignerAnswerError("answer", "the signer does not say that it took this policy")
     try:
-        effective = TIME.read(result.get("effective"), "effective")
-        DIGEST.read(result.get("policy"), "policy")
+        effective = TIME.read(accepted.get("effective"), "effective")
     except CoreError as error:
         raise SignerAnswerError("answer", f"unreadable: {error}") from error
-    return Accepted(kind=kind, effective=int(effective))
+    return Accepted(kind=str(kind), effective=int(effective))
 
 
 def policy_hand_over(*, signer: str, signed: SignedPolicy) -> Accepted | Refused:

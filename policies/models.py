@@ -29,7 +29,7 @@ class VersionStatus(StrEnum):
 
 
 OPEN_STATUSES = (VersionStatus.PROPOSED.value, VersionStatus.SIGNED.value)
-"""A proposal that may still come into force; there is at most one."""
+"""A proposal that may still come into force; at most one is proposed, and one is signed and waits."""
 IN_FORCE_STATUSES = (VersionStatus.ACTIVE.value, VersionStatus.RETIRED.value)
 """What was ever in force: the chain."""
 
@@ -74,9 +74,8 @@ class PolicyVersion(models.Model):
                 fields=["number"], condition=Q(status__in=IN_FORCE_STATUSES), name="version_one_in_force_per_number"
             ),
             # Two that compete for one number could split the signers: whoever hears of which first.
-            models.UniqueConstraint(
-                fields=["previous"], condition=Q(status__in=OPEN_STATUSES), name="version_one_open_successor"
-            ),
+            models.UniqueConstraint(fields=["previous"], condition=Q(status="proposed"), name="version_one_proposed"),
+            models.UniqueConstraint(fields=["previous"], condition=Q(status="signed"), name="version_one_signed"),
             models.CheckConstraint(
                 condition=~Q(status="proposed") | Q(proposed_by__isnull=False, expires_at__isnull=False),
                 name="version_proposed_by_somebody",

@@ -144,9 +144,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="policyversion",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("status__in", ("proposed", "signed"))),
-                fields=("previous",),
-                name="version_one_open_successor",
+                condition=models.Q(("status", "proposed")), fields=("previous",), name="version_one_proposed"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "signed")), fields=("previous",), name="version_one_signed"
             ),
         ),
         migrations.AddConstraint(

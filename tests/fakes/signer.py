@@ -6,6 +6,7 @@ What the real one adds (fsync, PKCS#11, its own process and user) is the signer'
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import socketserver
 import tempfile
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.documents.bundle import Bundle, Signature
+from core.documents.policy import SignedPolicy
 from core.errors import RefusedError
-from core.schema import write_struct
+from core.reception import receive_successor
+from core.schema import read_struct, write_struct
 from core.verify import verify
 from signer import wire
 
@@ -78,10 +81,25 @@ class FakeSigner:
         if request["op"] == "status":
             return wire.success({"lanes": self._lanes()})
         try:
+            if request["op"] == "policy":
+                return wire.success(
+                    self._succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"))
+                )
             signature = self._sign(Bundle.from_json(request["bundle"]))
         except RefusedError as error:
             return wire.failure(error.code, error.message, retry=error.code in wire.RETRIED)
         return wire.success(write_struct(signature, "signature"))
+
+    def _succeed(self, signed: SignedPolicy) -> dict[str, Any]:
+        world, now, digest = self.world, int(time.time()), signed.policy.digest
+        record = receive_successor(signed, world.pins, world.journal, now=now)
+        if record is not None:
+            world.pins = dataclasses.replace(world.pins, policies={**world.pins.policies, digest: signed.policy})
+            world.journal.apply(world.journal.encode(record))
+        taken, waiting = world.journal.accepted.get(digest), world.journal.waiting_at(now)
+        pending = None if waiting is None else {"policy": waiting.policy}
+        known = None if taken is None else {"kind": str(taken.how), "effective": taken.effective}
+        return {"policy": world.journal.policy_at(now), "pending": pending, "accepted": known}
 
     def _lanes(self) -> dict[str, Any]:
         journal = self.world.journal
