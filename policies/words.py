@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.documents.policy import Condition, ConditionOp, Effect, Limit, Measure, Rule
+from core.documents.policy import Condition, ConditionOp, Dimension, Effect, Limit, Measure, Rule
 from core.quorum import describe
 from policies.units import NATIVE_DECIMALS, USD_DECIMALS, units_show
 
@@ -17,8 +17,23 @@ OPERATOR_WORDS = {
     ConditionOp.LE: "is at most",
     ConditionOp.GE: "is at least",
     ConditionOp.HAS: "includes",
+    ConditionOp.SOME: "has one for which",
+    ConditionOp.EVERY: "has only such for which",
+    ConditionOp.WITHIN: "is within",
+    ConditionOp.OWN_WALLET: "is one of the institution's own wallets",
+    ConditionOp.FLOOR: "is at least",
 }
+_DIMENSIONS = {
+    Dimension.INITIATOR: "person who asks",
+    Dimension.MANDATE: "order",
+}
+_WINDOW_VALUES = 4
+_FLOOR_VALUES = 2
+_BPS_DECIMALS = 2
 _NATIVE_FIELDS = frozenset({"value", "fee"})
+_BASE_UNITS = frozenset({"amount", "approve.amount", "effects.received", "effects.sent"})
+_ASSET_FIELDS = frozenset({"asset", "approve.asset", "effects.received.asset", "effects.sent.asset"})
+_ADDRESS_FIELDS = frozenset({"destination", "contract", "approve.spender"})
 _SHOWN_VALUES = 5
 _SECONDS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -48,20 +63,54 @@ def duration_words(seconds: int) -> str:
 
 def value_words(policy: Policy, field: str, value: str) -> str:
     """Say a value of a field: amounts in their unit, what the policy names by its name."""
-    if field == "usd" and value.isdigit():
-        return f"{units_show(int(value), decimals=USD_DECIMALS)} USD"
-    if field in _NATIVE_FIELDS and value.isdigit():
-        return f"{units_show(int(value), decimals=NATIVE_DECIMALS)} of the native coin"
-    if field == "amount" and value.isdigit():
-        return f"{int(value):,} base units"
+    if value.isascii() and value.isdigit():
+        return _number_words(field, value)
+    if field in _ADDRESS_FIELDS:
+        labels = {entry.address: entry.label for entry in policy.contracts}
+        labels |= {entry.address: entry.label for entry in policy.addresses}
+        return f"{labels[value]} ({value})" if value in labels else value
     names: dict[str, str] = {}
-    if field == "asset":
+    if field in _ASSET_FIELDS:
         names = {entry.id: entry.symbol for entry in policy.assets}
     elif field == "wallet":
         names = {wallet.id: wallet.label for wallet in policy.wallets}
-    elif field == "destination":
-        names = {entry.address: f"{entry.label} ({entry.address})" for entry in policy.addresses}
+    elif field == "selector":
+        functions = (function for entry in policy.contracts for function in entry.functions)
+        names = {"0x" + one.selector.hex(): f"{one.signature} (0x{one.selector.hex()})" for one in functions}
     return names.get(value, value)
+
+
+def _number_words(field: str, value: str) -> str:
+    if field == "usd":
+        return f"{units_show(int(value), decimals=USD_DECIMALS)} USD"
+    if field in _NATIVE_FIELDS:
+        return f"{units_show(int(value), decimals=NATIVE_DECIMALS)} of the native coin"
+    return f"{int(value):,} base units" if field in _BASE_UNITS else value
+
+
+def _window_words(values: tuple[str, ...]) -> str:
+    zone, days, start, end = values
+    overnight = " of the next day" if end <= start else ""
+    return f"{start} to {end}{overnight} on {days.replace(',', ', ')} ({zone})"
+
+
+def _floor_words(values: tuple[str, ...]) -> str:
+    name, bps = values
+    if bps == "0":
+        return name
+    less = units_show(int(bps), decimals=_BPS_DECIMALS) if bps.isdigit() else bps
+    return f"{name} less {less} %"
+
+
+def _values_words(policy: Policy, condition: Condition) -> str:
+    values = condition.values
+    if condition.op is ConditionOp.WITHIN and len(values) == _WINDOW_VALUES:
+        return _window_words(values)
+    if condition.op is ConditionOp.FLOOR and len(values) == _FLOOR_VALUES:
+        return _floor_words(values)
+    shown = [value_words(policy, condition.field or "", value) for value in values[:_SHOWN_VALUES]]
+    more = f" and {len(values) - len(shown)} more" if len(values) > len(shown) else ""
+    return ", ".join(shown) + more
 
 
 def condition_words(policy: Policy, condition: Condition) -> str:
@@ -72,11 +121,11 @@ def condition_words(policy: Policy, condition: Condition) -> str:
         return f"({words})" if len(condition.parts) > 1 else words
     if condition.op is ConditionOp.NOT:
         return "not " + " and ".join(condition_words(policy, part) for part in condition.parts)
-    field = condition.field or ""
-    values = [value_words(policy, field, value) for value in condition.values[:_SHOWN_VALUES]]
-    more = len(condition.values) - len(values)
-    tail = f" and {more} more" if more else ""
-    return f"{field} {OPERATOR_WORDS[condition.op]} {', '.join(values)}{tail}"
+    if condition.op in (ConditionOp.SOME, ConditionOp.EVERY):
+        inner = " and ".join(condition_words(policy, part) for part in condition.parts)
+        which = "one" if condition.op is ConditionOp.SOME else "each"
+        return f"{which} of {condition.field}: [{inner}]"
+    return f"{condition.field} {OPERATOR_WORDS[condition.op]} {_values_words(policy, condition)}".rstrip()
 
 
 def rule_words(policy: Policy, rule: Rule, *, adds: bool = False) -> str:
@@ -96,7 +145,8 @@ def limit_words(policy: Policy, limit: Limit) -> str:
         window = "for ever"
     else:
         window = f"within {duration_words(limit.window)}" if limit.window else "in one transaction"
-    per = f" for each {' and '.join(limit.per)}" if limit.per else ""
+    dimensions = " and ".join(_DIMENSIONS.get(dimension, dimension.value) for dimension in limit.per)
+    per = f" for each {dimensions}" if limit.per else ""
     when = f" when {condition_words(policy, limit.when)}" if limit.when is not None else ""
     beyond = "is denied" if limit.quorum is None else f"needs {describe(limit.quorum)} as well"
     return f"at most {most} {window}{per}{when}; more {beyond}"

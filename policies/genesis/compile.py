@@ -6,12 +6,16 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
+from core.abi import argument_types, selector_of
 from core.documents.base import GENESIS_DEPLOYMENT, VERSION, Header
-from core.documents.policy import ConsentOrigin, ControlQuorums, Limit, Policy, Rule
+from core.documents.policy import ConsentOrigin, ControlQuorums, Limit, Policy, Rule, Zone, ZoneOffset
 from core.documents.roster import (
     DEMO_AAGUID,
+    AbiFunction,
     AddressEntry,
     AssetEntry,
+    ContractEntry,
+    NamedKey,
     Person,
     Profile,
     ReferencePrice,
@@ -23,15 +27,17 @@ from core.documents.roster import (
 )
 from core.errors import CoreError
 from core.names import account, native_asset, token_asset
-from core.policy_check import validate
-from policies.errors import DescriptionError
+from core.policy_check import validate, warnings
+from policies.editor.zones import zone_offsets
+from policies.errors import DescriptionError, RowValueError
 from policies.genesis.row import Row, RowError, Sections
-from policies.genesis.rules import Names, limit_read, quorum_read, rule_read
+from policies.genesis.rules import Names, limit_read, property_read, quorum_read, rule_read, zones_named
 from policies.units import USD_DECIMALS, units_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.documents.policy import Condition
     from policies.genesis.enrolment import Enrolment, WalletKey
 
 _YEAR = "365d"
@@ -62,7 +68,8 @@ class _Compiler:
         self.wallet_keys = list(wallet_keys)
         self.top = self.sections.top()
         self.chain = self.top.text("chain")
-        self.names = Names(assets={}, wallets={}, addresses={})
+        self.names = Names(assets={}, wallets={}, addresses={}, contracts={})
+        self.recovery_threshold = 0
 
     def consent(self, row: Row) -> ConsentOrigin:
         models = row.texts("models")
@@ -146,6 +153,40 @@ class _Compiler:
             beneficiary=row.text("beneficiary", "") or None,
         )
 
+    def contract(self, row: Row) -> ContractEntry:
+        functions = []
+        for signature in row.texts("functions"):
+            if argument_types(signature) is None:
+                raise row.fail("functions", f"{signature[:80]!r}: expected for instance multicall(uint256,bytes[])")
+            functions.append(AbiFunction(selector=selector_of(signature), signature=signature))
+        return ContractEntry(
+            chain=self.chain,
+            address=row.address("address"),
+            label=row.text("label"),
+            code_hash=row.hexed("code_hash"),
+            functions=tuple(functions),
+            protocol=row.text("protocol", "") or None,
+        )
+
+    def recovery_key(self, row: Row) -> NamedKey:
+        key = row.hexed("public_key")
+        if key is None:
+            raise row.fail("public_key", "32 bytes of an Ed25519 key expected, 0x hex")
+        return NamedKey(id=row.text("id"), public_key=key, host=row.text("host"))
+
+    def zones(self, conditions: Sequence[Condition], end: int) -> tuple[Zone, ...]:
+        """Write the zones of all time windows out until the policy ends: no host needs a database of zones."""
+        zones = []
+        for name in sorted(set(zones_named(conditions))):
+            try:
+                rows = zone_offsets(name, start=self.now, end=end)
+            except RowValueError as error:
+                self.sections.problems.append(f"zone {name[:64]}: {error}")
+                continue
+            offsets = tuple(ZoneOffset(since=row["since"], minutes=row["minutes"]) for row in rows)
+            zones.append(Zone(name=name, offsets=offsets))
+        return tuple(zones)
+
     def price(self, row: Row) -> ReferencePrice:
         symbol = row.text("asset")
         if symbol not in self.names.assets:
@@ -157,6 +198,7 @@ class _Compiler:
         )
 
     def controls(self, row: Row) -> ControlQuorums:
+        self.recovery_threshold = row.integer("recovery_threshold", 0)
         return ControlQuorums(
             succession=quorum_read(row, "succession", row.raw("succession")),
             cancel=quorum_read(row, "cancel", row.raw("cancel")),
@@ -186,11 +228,17 @@ class _Compiler:
         return problems
 
 
-def _names(assets: tuple[AssetEntry, ...], wallets: tuple[Wallet, ...], addresses: tuple[AddressEntry, ...]) -> Names:
+def _names(
+    assets: tuple[AssetEntry, ...],
+    wallets: tuple[Wallet, ...],
+    addresses: tuple[AddressEntry, ...],
+    contracts: tuple[ContractEntry, ...],
+) -> Names:
     return Names(
         assets={asset.symbol: asset for asset in assets},
         wallets={wallet.label: wallet.id for wallet in wallets},
         addresses={entry.id: entry.address for entry in addresses},
+        contracts={entry.label: entry.address for entry in contracts},
     )
 
 
@@ -202,7 +250,7 @@ def _notes(policy: Policy, enrolments: Sequence[Enrolment]) -> tuple[str, ...]:
         for e in enrolments
         if e.name is not None and e.name != names[e.person]
     ]
-    return tuple(notes)
+    return (*notes, *warnings(policy))
 
 
 def genesis_compile(
@@ -239,10 +287,15 @@ def genesis_compile(
     people = sections.many("people", run.person)
     signers, wallets = sections.many("signers", run.signer), sections.many("wallets", run.wallet)
     assets, addresses = sections.many("assets", run.asset), sections.many("addresses", run.address)
-    run.names = _names(assets, wallets, addresses)
+    contracts, recovery = sections.many("contracts", run.contract), sections.many("recovery", run.recovery_key)
+    run.names = _names(assets, wallets, addresses, contracts)
     prices = sections.many("prices", run.price)
     guards, grants, escalations = run.rules("guards"), run.rules("grants"), run.rules("escalations")
     limits = run.limits()
+    properties = sections.many("properties", lambda row: property_read(row, run.names))
+    conditions = [row.when for row in (*guards, *grants, *escalations)]
+    conditions += [limit.when for limit in limits if limit.when is not None] + [row.when for row in properties]
+    zones = run.zones(conditions, now + lifetime)
     sections.finish()
     sections.problems.extend(run.leftovers(people))
     if sections.problems or consent is None or controls is None:
@@ -257,10 +310,11 @@ def genesis_compile(
     )
     policy = Policy(
         header=header, number=1, previous=None, profile=Profile(profile), institution=institution, consent=consent,
-        people=people, clients=(), signers=signers, wallets=wallets, assets=assets, contracts=(),
+        people=people, clients=(), signers=signers, wallets=wallets, assets=assets, contracts=contracts,
         addresses=addresses, prices=prices, guards=guards, grants=grants, escalations=escalations, limits=limits,
-        controls=controls, witnesses=(), witness_threshold=0, attesters=(), attester_threshold=0, recovery=(),
-        recovery_threshold=0, zones=(), properties=(), evidence=(),
+        controls=controls, witnesses=(), witness_threshold=0, attesters=(), attester_threshold=0, recovery=recovery,
+        recovery_threshold=run.recovery_threshold, zones=zones,
+        properties=properties, evidence=(),
     )  # fmt: skip
     try:
         problems = validate(Policy.from_bytes(policy.to_bytes()))

@@ -97,6 +97,15 @@ class Row:
             raise self.fail(key, f"the checksum does not fit: mistyped, or meant {checked}")
         return checked
 
+    def hexed(self, key: str) -> bytes | None:
+        """Return bytes that are written as ``0x`` and hex, or None where there are none."""
+        value = self.raw(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or re.fullmatch(r"0x(?:[0-9a-fA-F]{2})+", value, re.ASCII) is None:
+            raise self.fail(key, "0x and hex digits expected")
+        return bytes.fromhex(value[2:])
+
     def finish(self) -> None:
         """Refuse fields that nothing reads: a misspelt limit is no limit."""
         odd = sorted(set(self._value) - self._read)
