@@ -39,7 +39,8 @@ def signed(gate: CoreGate, *, later: int = 0, by: tuple[str, ...] = ("adam", "an
     """Sign a loosening (unless told otherwise) that was drafted `later` seconds after the world's now."""
     world = gate.world
     head = header("policy", world.deployment, now=world.now + later, lifetime=30 * DAY)
-    return world.sign_policy(next_policy(world, **({"header": head, "institution": "New Bank"} | changes)), *by)
+    fields: dict[str, Any] = {"header": head, "institution": "New Bank"}
+    return world.sign_policy(next_policy(world, **(fields | changes)), *by)
 
 
 def tightening(gate: CoreGate, *, later: int = 0, without_: str = "tom") -> SignedPolicy:
