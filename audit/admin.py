@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, AuditLeaf
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -19,7 +19,7 @@ class AppendOnlyAdmin(admin.ModelAdmin[AuditEntry]):
     list_display = ("seq", "written_at", "severity", "tag", "actor", "subject")
     list_filter = ("severity",)
     search_fields = ("=subject", "=actor", "=tag")
-    fields = ("seq", "written_at", "severity", "tag", "actor", "subject", "payload", "prev_hash", "hash")
+    fields = ("seq", "written_at", "severity", "tag", "actor", "subject", "session", "payload", "mac", "place")
     readonly_fields = fields
     show_full_result_count = False
     list_per_page = 50
@@ -29,6 +29,12 @@ class AppendOnlyAdmin(admin.ModelAdmin[AuditEntry]):
     def written_at(self, entry: AuditEntry) -> str:
         """Show the time to the microsecond, UTC."""
         return entry.at.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+
+    @admin.display(description="place in the log")
+    def place(self, entry: AuditEntry) -> str:
+        """Show leaf index and hash, or that it waits for them."""
+        leaf = AuditLeaf.objects.filter(entry_id=entry.pk).first()
+        return "waits for its place" if leaf is None else f"leaf {leaf.index}, {leaf.leaf}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Nobody adds by hand."""

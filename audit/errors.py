@@ -9,9 +9,13 @@ class NotInTransactionError(AuditError):
     """An entry commits together with what it records, or not at all: it was written outside a transaction."""
 
 
-class HeadMissingError(AuditError):
-    """There are entries, but no head record: the log was tampered with, and nothing more is written to it."""
+class TreeBrokenError(AuditError):
+    """What the log's tree needs is missing or does not fit: the log was tampered with, and nothing gets a place."""
+
+
+class ProofMissingError(AuditError):
+    """An entry has no place in a checkpoint yet, or a stored hash that its proof needs is missing."""
 
 
 class EntryRefusedError(AuditError):
-    """The entry has no canonical form, or a field is too long."""
+    """The entry has no canonical form, or a field is too long or holds control characters."""

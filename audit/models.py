@@ -1,4 +1,4 @@
-"""The log's two tables. Rows are written by `audit.services` alone; triggers refuse every change."""
+"""The log's tables: `audit.services` writes entries, `audit.sequencer` places them, triggers refuse the rest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import datetime as dt
 from enum import StrEnum
 
 from django.db import models
+
+_HASH = 64
 
 
 class Severity(StrEnum):
@@ -18,17 +20,20 @@ class Severity(StrEnum):
 
 
 class AuditEntry(models.Model):
-    """One entry of the hash chain. `payload` is canonical JSON text (RFC 8785); times are microseconds, UTC."""
+    """One entry, written in the transaction of what it records. Times are microseconds, UTC.
 
-    seq = models.BigIntegerField(primary_key=True)
+    `seq` is the order of insertion, not of commits, and may have gaps: an entry's place in the log is its leaf.
+    """
+
+    seq = models.BigAutoField(primary_key=True)
     at_us = models.BigIntegerField("time")
     actor = models.CharField(max_length=128)
+    session = models.CharField(max_length=64, blank=True)
     tag = models.CharField(max_length=96)
     subject = models.CharField(max_length=128, blank=True)
     severity = models.CharField(max_length=16, choices=[(s.value, s.value) for s in Severity])
-    payload = models.TextField()
-    prev_hash = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64)
+    payload = models.TextField(help_text="Canonical JSON (RFC 8785).")
+    mac = models.CharField(max_length=_HASH, help_text="HMAC-SHA256 with a key outside the database, hex.")
 
     class Meta:
         """Table name and indexes."""
@@ -54,18 +59,117 @@ class AuditEntry(models.Model):
         )
 
 
-class AuditHead(models.Model):
-    """The one row that writers lock: where the chain ends."""
+class AuditPending(models.Model):
+    """An entry that waits for its place. A trigger writes it with the entry; the sequencer takes it away."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True)
-    seq = models.BigIntegerField()
-    hash = models.CharField(max_length=64)
+    entry = models.OneToOneField(
+        AuditEntry, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="pending"
+    )
 
     class Meta:
         """Table name."""
 
-        db_table = "audit_head"
+        db_table = "audit_pending"
 
     def __str__(self) -> str:
-        """Return the last number."""
-        return f"head at {self.seq}"
+        """Return the entry's number."""
+        return f"entry {self.pk} waits"
+
+
+class AuditLeaf(models.Model):
+    """An entry's place in the log. `leaf` and `chain` are hashes, lower-case hex."""
+
+    index = models.BigIntegerField(primary_key=True)
+    # No constraint of the database: a tampered log must still be readable, by whoever looks for what is missing.
+    entry = models.OneToOneField(AuditEntry, on_delete=models.DO_NOTHING, db_constraint=False, related_name="leaf")
+    leaf = models.CharField(max_length=_HASH)
+    chain = models.CharField(max_length=_HASH)
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_leaf"
+        ordering = ("index",)
+
+    def __str__(self) -> str:
+        """Return the index."""
+        return f"leaf {self.index}"
+
+
+class AuditTile(models.Model):
+    """The 256 hashes of a complete stretch of one level, so that a proof reads a few rows (C2SP tlog-tiles).
+
+    Level `n` holds subtrees of ``256**n`` leaves; the hashes are concatenated, 32 bytes each.
+    """
+
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_tile"
+        constraints = (models.UniqueConstraint(fields=["level", "index"], name="audit_tile_once"),)
+
+    def __str__(self) -> str:
+        """Return the place."""
+        return f"tile {self.index} of level {self.level}"
+
+
+class AuditTree(models.Model):
+    """The one row that the sequencer locks: how many leaves there are, the last link, and the tree's right edge."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    size = models.BigIntegerField()
+    chain = models.CharField(max_length=_HASH)
+    edge = models.TextField(help_text="Hashes of the complete subtrees, the largest first, hex, one a line.")
+    at_us = models.BigIntegerField(help_text="The latest time of an entry in the last batch.")
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_tree"
+
+    def __str__(self) -> str:
+        """Return the size."""
+        return f"{self.size} leaves"
+
+
+class AuditCheckpoint(models.Model):
+    """The root of the log at one size, and the chain's link there."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.CharField(max_length=_HASH)
+    chain = models.CharField(max_length=_HASH)
+    at_us = models.BigIntegerField("time")
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_checkpoint"
+        ordering = ("-size",)
+
+    def __str__(self) -> str:
+        """Return the size."""
+        return f"checkpoint at {self.size}"
+
+
+class AuditSignature(models.Model):
+    """A line under a checkpoint: the log's own signature, or a witness's (C2SP signed-note, tlog-cosignature)."""
+
+    checkpoint = models.ForeignKey(AuditCheckpoint, on_delete=models.DO_NOTHING, related_name="signatures")
+    name = models.CharField(max_length=201)
+    line = models.TextField()
+    at_us = models.BigIntegerField("time")
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_signature"
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=["checkpoint", "name"], name="audit_signature_once"),)
+
+    def __str__(self) -> str:
+        """Return whose it is."""
+        return f"{self.name} on {self.checkpoint_id}"

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from audit.models import AuditEntry, AuditHead, Severity
-from core.hashchain import Entry
+from audit.errors import ProofMissingError
+from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending, AuditTree, Severity
+from audit.tiles import StoredTree
+from core.auditlog import ORIGIN, Entry
+from core.merkle import consistency_proof, inclusion_proof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.db.models import QuerySet
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Head:
+    """Where the log ends: how many entries have a place, the last link (hex), and how many still wait."""
+
+    size: int
+    chain: str
+    waiting: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InclusionProof:
+    """Proof that an entry stands at `index` in the log of `size` leaves with this root (RFC 9162)."""
+
+    entry: Entry
+    index: int
+    size: int
+    root: bytes
+    path: tuple[bytes, ...]
 
 
 def entry_list_for_subject(*, subject: str) -> QuerySet[AuditEntry]:
@@ -24,23 +48,50 @@ def alarm_list(*, most: int = 20) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(severity__in=loud).order_by("-seq")[:most])
 
 
-def head_get() -> tuple[int, str]:
-    """Return the last number and hash; 0 and nothing for an empty log."""
-    head = AuditHead.objects.first()
-    return (0, "") if head is None else (head.seq, head.hash)
+def head_get() -> Head:
+    """Return where the log ends."""
+    tree = AuditTree.objects.first()
+    waiting = AuditPending.objects.count()
+    if tree is None:
+        return Head(size=0, chain=ORIGIN.hex(), waiting=waiting)
+    return Head(size=tree.size, chain=tree.chain, waiting=waiting)
 
 
-def entry_iterate() -> Iterator[Entry]:
-    """Yield all entries in order."""
-    for row in AuditEntry.objects.order_by("seq").iterator(chunk_size=2000):
-        yield Entry(
-            seq=row.seq,
-            at_us=row.at_us,
-            actor=row.actor,
-            tag=row.tag,
-            subject=row.subject,
-            severity=row.severity,
-            payload=row.payload,
-            prev_hash=row.prev_hash,
-            hash=row.hash,
-        )
+def entry_of(*, row: AuditEntry) -> Entry:
+    """Return a stored entry as `core` knows it."""
+    return Entry(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def proof_inclusion(*, seq: int, size: int | None = None) -> InclusionProof:
+    """Prove that an entry is in the log.
+
+    Args:
+        seq: The entry's number.
+        size: In the log of so many leaves, for which there is a checkpoint; None: the newest one.
+
+    Raises:
+        ProofMissingError: It has no place there yet, or there is no such checkpoint.
+        TreeBrokenError: A stored hash is missing.
+    """
+    leaf = AuditLeaf.objects.select_related("entry").filter(entry_id=seq).first()
+    checkpoints = AuditCheckpoint.objects.filter(**({} if size is None else {"size": size}))
+    checkpoint = checkpoints.order_by("-size").first()
+    if leaf is None or checkpoint is None or leaf.index >= checkpoint.size:
+        raise ProofMissingError(f"entry {seq} has no place in a checkpoint yet")
+    return InclusionProof(
+        entry=entry_of(row=leaf.entry),
+        index=leaf.index,
+        size=checkpoint.size,
+        root=bytes.fromhex(checkpoint.root),
+        path=tuple(inclusion_proof(leaf.index, checkpoint.size, StoredTree().node)),
+    )
+
+
+def proof_consistency(*, first: int, second: int) -> tuple[bytes, ...]:
+    """Prove that the log of `first` leaves is the beginning of the log of `second`.
+
+    Raises:
+        MerkleError: `first` is larger.
+        TreeBrokenError: A stored hash is missing, or there are not so many leaves.
+    """
+    return tuple(consistency_proof(first, second, StoredTree().node))

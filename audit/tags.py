@@ -77,3 +77,5 @@ class AuditTag(StrEnum):
 
     # The log itself
     LOG_EXPORTED = "audit:log:exported"
+    LOG_FORGED = "audit:log:forged"
+    LOG_CLOCK = "audit:log:clock"

@@ -1,4 +1,4 @@
-"""The key that signs cookies."""
+"""The keys of the web tier itself: one signs cookies, one marks what the application wrote into the log."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from config import env
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "COUNTERSIGN_SECRET_KEY"
 _LENGTH_MIN = 50
 
 
-def secret_key(*, state_dir: Path, may_generate: bool) -> str:
-    """Return the key from its file.
+def secret_key(name: str, *, state_dir: Path, may_generate: bool) -> str:
+    """Return a key from its file.
 
     Args:
+        name: The variable; `<name>_FILE` names the file.
         state_dir: Where a generated key is kept.
-        may_generate: Only the embedded mode may invent its key; elsewhere several processes on several hosts
+        may_generate: Only the embedded mode may invent its keys; elsewhere several processes on several hosts
             must share one that somebody chose.
 
     Raises:
         SettingError: There is no key, or it is too short to resist guessing.
     """
-    key = env.secret(NAME)
+    key = env.secret(name)
     if key is None:
         if not may_generate:
-            raise env.SettingError(f"{NAME}_FILE", "is not set, and only the embedded mode makes its own key")
-        key = _kept_key(state_dir / "secret-key")
+            raise env.SettingError(f"{name}_FILE", "is not set, and only the embedded mode makes its own key")
+        key = _kept_key(state_dir / name.removeprefix("COUNTERSIGN_").lower().replace("_", "-"))
     if len(key) < _LENGTH_MIN:
-        raise env.SettingError(f"{NAME}_FILE", f"holds fewer than {_LENGTH_MIN} characters")
+        raise env.SettingError(f"{name}_FILE", f"holds fewer than {_LENGTH_MIN} characters")
     return key
 
 

@@ -47,7 +47,11 @@ COUNTERSIGN_POLL_VIEWS = ("oms:request_status", "oms:queue_status", "admin:polic
 # ---------------------------------------------------------------------------------------------- security
 
 DEBUG = env.flag("COUNTERSIGN_DEBUG", default=False)
-SECRET_KEY = secret_key(state_dir=COUNTERSIGN_STATE_DIR, may_generate=EMBEDDED)
+SECRET_KEY = secret_key("COUNTERSIGN_SECRET_KEY", state_dir=COUNTERSIGN_STATE_DIR, may_generate=EMBEDDED)
+# Marks entries of the log as the application's own. Not in the database: whoever owns that one has no key.
+COUNTERSIGN_AUDIT_KEY = secret_key(
+    "COUNTERSIGN_AUDIT_KEY", state_dir=COUNTERSIGN_STATE_DIR, may_generate=EMBEDDED
+).encode()
 _WEB = urlsplit(COUNTERSIGN_WEB_ORIGIN)
 _HTTPS = _WEB.scheme == "https"
 ALLOWED_HOSTS = [_WEB.hostname or ""]
@@ -100,6 +104,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "audit.context.AuditSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

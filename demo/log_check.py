@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _SECONDS = 60
 _BROKEN = 1
-_TARGET = "SELECT seq, payload FROM audit_entry WHERE tag = 'oms:request:asked' ORDER BY seq LIMIT 1"
+_TARGET = (
+    'SELECT e.seq, e.payload, l."index" FROM audit_entry e JOIN audit_leaf l ON l.entry_id = e.seq'
+    " WHERE e.tag = 'oms:request:asked' ORDER BY e.seq LIMIT 1"
+)
 _CHANGED = '{"desk":"desk-b"}'
 
 
@@ -64,10 +67,10 @@ def _sqlite_row_changed(file: Path) -> Iterator[int]:
             connection.execute("COMMIT")
 
     with closing(sqlite3.connect(file, timeout=20)) as connection:
-        seq, payload = connection.execute(_TARGET).fetchone()
+        seq, payload, index = connection.execute(_TARGET).fetchone()
     write(_CHANGED, seq)
     try:
-        yield seq
+        yield index
     finally:
         write(payload, seq)
 
@@ -87,7 +90,7 @@ def _postgresql_row_changed(url: str, password: str) -> Iterator[int]:
         raise ServiceError("the log holds no request")
     write(_CHANGED, row[0])
     try:
-        yield row[0]
+        yield row[2]
     finally:
         write(row[1], row[0])
 
@@ -109,11 +112,11 @@ def log_check(layout: Layout, environment: dict[str, str], tell: Teller) -> str:
         if url is None
         else _postgresql_row_changed(url, _password(environment))
     )
-    with changed as seq:
+    with changed as index:
         found = _fsck(layout, environment)
-    if found.returncode != _BROKEN or f"entry {seq}" not in found.stdout:
-        raise ServiceError(f"entry {seq} was changed and fsck said: {found.stdout}{found.stderr}")
-    tell.step(f"entry {seq} changed by a superuser: {found.stdout.strip().splitlines()[0]}")
+    if found.returncode != _BROKEN or f"leaf {index}:" not in found.stdout:
+        raise ServiceError(f"leaf {index} was changed and fsck said: {found.stdout}{found.stderr}")
+    tell.step(f"leaf {index} changed by a superuser: {found.stdout.strip().splitlines()[0]}")
     if _fsck(layout, environment).returncode != 0:
         raise ServiceError("the log does not hold after the row was put back")
     return "verified"

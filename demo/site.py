@@ -111,8 +111,9 @@ def _full_services(stack: ExitStack, layout: Layout, tell: Teller) -> tuple[Clus
     """Start PostgreSQL and Redis of our own; return the cluster and the settings that point to both."""
     cluster = stack.enter_context(postgres(layout.base / "postgres"))
     broker = stack.enter_context(redis(layout.base / "broker", socket_mode="777"))
-    password, secret = layout.web / "database-password", layout.web / "secret-key"
+    password, secret, marks = (layout.web / name for name in ("database-password", "secret-key", "audit-key"))
     _own_secret(secret, layout.accounts.web)
+    _own_secret(marks, layout.accounts.web)
     cluster.run(
         f"CREATE DATABASE {DATABASE}",
         f"CREATE ROLE {WEB_ROLE} LOGIN PASSWORD '{_own_secret(password, layout.accounts.web)}'",
@@ -124,6 +125,7 @@ def _full_services(stack: ExitStack, layout: Layout, tell: Teller) -> tuple[Clus
         "COUNTERSIGN_DATABASE_PASSWORD_FILE": str(password),
         "COUNTERSIGN_BROKER_URL": broker.url,
         "COUNTERSIGN_SECRET_KEY_FILE": str(secret),
+        "COUNTERSIGN_AUDIT_KEY_FILE": str(marks),
     }
 
 

@@ -1,127 +1,45 @@
 """`countersign-fsck`: re-verifies an audit log from its stored records alone.
 
 Reads a SQLite file, a PostgreSQL database or an export; imports nothing of the server. Exit codes: 0 the log holds,
-1 it does not (the first bad entry is named), 2 it could not be read or the command line is wrong.
+1 it does not (the first bad leaf is named), 2 it could not be read or the command line is wrong. What it is held
+against comes from whoever runs it: checkpoints that were kept, the log's key, witnesses' keys. Without any of these
+the answer says UNROOTED: a log that was rewritten whole would look the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import sqlite3
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from core.canonical import parse
-from core.errors import EncodingError
-from core.hashchain import ORIGIN, Break, Entry, Finding, Verified, verify_chain
+from core.checkpoint import parse_signed_checkpoint
+from core.errors import CheckpointError
+from witness.log_source import UnreadableError, source_of
+from witness.log_verify import Roots, log_verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    from witness.log_verify import Verified
 
 HOLDS, BROKEN, UNREADABLE = 0, 1, 2
-_COLUMNS = tuple(field.name for field in dataclasses.fields(Entry))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM audit_entry ORDER BY seq"  # noqa: S608 - column names of our own dataclass
-_SELECT_HEAD = "SELECT seq, hash FROM audit_head"
-_BATCH = 2000
-_HASH_LENGTH = 64
-_MAX_LINE = 4 * 1024 * 1024
+_KEY_BYTES = 32
+_KEY_LEAST = 50
+_BAR = 30
+UNROOTED = "UNROOTED: nothing from elsewhere was given, and a log that was rewritten whole would look the same"
 
 
-class UnreadableError(Exception):
-    """The log cannot be read at all."""
-
-
-def _entry(row: Sequence[object] | dict[str, object]) -> Entry:
-    values = row if isinstance(row, dict) else dict(zip(_COLUMNS, row, strict=True))
-    if set(values) != set(_COLUMNS):
-        msg = "a record does not have an entry's fields"
-        raise UnreadableError(msg)
-    numbers = ("seq", "at_us")
-    if not all(type(values[n]) is (int if n in numbers else str) for n in _COLUMNS):
-        msg = f"record {values.get('seq')!r} holds a value of another type than was written"
-        raise UnreadableError(msg)
-    return Entry(**cast("dict[str, Any]", values))
-
-
-def read_export(path: Path) -> Iterator[Entry]:
-    """Yield the entries of an export, one JSON line each.
-
-    Raises:
-        UnreadableError: If it is not one.
-    """
+def _named_key(text: str) -> tuple[str, bytes]:
+    name, _, value = text.rpartition("=")
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                value = parse(line, max_bytes=_MAX_LINE)
-                if not isinstance(value, dict):
-                    msg = f"line {number} is not an entry"
-                    raise UnreadableError(msg)
-                yield _entry(value)
-    except (OSError, EncodingError) as error:
-        raise UnreadableError(str(error)) from error
-
-
-def read_sqlite(path: Path) -> tuple[Iterator[Entry], tuple[int, str] | None]:
-    """Return the entries and the head record of a SQLite file, opened read-only.
-
-    Raises:
-        UnreadableError: If there is no such log.
-    """
-    if not path.is_file():
-        msg = f"no such file: {path}"
-        raise UnreadableError(msg)
-    try:
-        # immutable=0: the log may be in use, so SQLite's own locking is kept.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        connection.execute("BEGIN")
-        head = connection.execute(_SELECT_HEAD).fetchone()
-        rows = connection.execute(_SELECT)
-    except sqlite3.Error as error:
-        raise UnreadableError(str(error)) from error
-    return map(_entry, rows), head
-
-
-def read_postgresql(url: str) -> tuple[Iterator[Entry], tuple[int, str] | None]:
-    """Return the entries and the head record of a PostgreSQL database, in one read-only snapshot.
-
-    Raises:
-        UnreadableError: If there is no such log.
-    """
-    import psycopg  # noqa: PLC0415 - whoever checks a file or an export needs no database driver
-
-    try:
-        connection = psycopg.connect(url)
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        head = connection.execute(_SELECT_HEAD).fetchone()
-        cursor = connection.cursor(name="fsck")
-        cursor.itersize = _BATCH
-        cursor.execute(_SELECT)
-    except psycopg.Error as error:
-        raise UnreadableError(str(error)) from error
-    return map(_entry, cursor), (None if head is None else (int(head[0]), str(head[1])))
-
-
-def check_head(result: Verified, head: tuple[int, str] | None) -> Verified:
-    """Compare a chain that holds with the database's own head record: finds a tail that was cut carelessly."""
-    expected = (result.entries, result.head)
-    if result.broken is not None or head == expected or (head is None and expected == (0, ORIGIN)):
-        return result
-    shown = "there is none" if head is None else f"it names entry {head[0]}"
-    finding = Finding.CUT if head is not None and head[0] > result.entries else Finding.NO_HEAD
-    detail = f"{result.entries} entries are here; of the head record, {shown}"
-    return dataclasses.replace(result, broken=Break(seq=result.entries + 1, finding=finding, detail=detail))
-
-
-def _known(text: str) -> tuple[int, str]:
-    number, _, digest = text.partition(":")
-    if not number.isdigit() or len(digest) != _HASH_LENGTH:
-        msg = "NUMBER:HASH expected"
-        raise argparse.ArgumentTypeError(msg)
-    return int(number), digest
+        key = bytes.fromhex(value)
+    except ValueError:
+        key = b""
+    if not name or len(key) != _KEY_BYTES:
+        raise argparse.ArgumentTypeError("NAME=HEX expected, 32 bytes")
+    return name, key
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,48 +47,124 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--database", metavar="FILE_OR_URL", help="a SQLite file, or postgresql://…")
     source.add_argument("--export", metavar="FILE", type=Path, help="what `manage.py audit_export` wrote")
-    parser.add_argument("--head", metavar="NUMBER:HASH", type=_known, help="an entry that was noted elsewhere")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint that was kept elsewhere",
+    )
+    parser.add_argument("--log", metavar="NAME=HEX", type=_named_key, help="the log's name and Ed25519 key")
+    parser.add_argument(
+        "--witness", metavar="NAME=HEX", type=_named_key, action="append", default=[], help="a witness and its key"
+    )
+    parser.add_argument("--threshold", metavar="K", type=int, help="so many witnesses must agree (default: all)")
+    parser.add_argument(
+        "--key-file", metavar="FILE", type=Path, help="the application's key: checks who wrote entries"
+    )
+    parser.add_argument("--processes", metavar="N", type=int, default=2, help="read with so many processes (2)")
     parser.add_argument("--json", action="store_true", help="print one JSON line")
 
 
-def verify(arguments: argparse.Namespace) -> Verified:
+def _file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}") from error
+
+
+def roots_of(arguments: argparse.Namespace) -> Roots:
+    """Return what the command line brings from elsewhere.
+
+    Raises:
+        UnreadableError: If a file cannot be used, or the numbers make no sense.
+    """
+    try:
+        noted = tuple(parse_signed_checkpoint(_file(path)) for path in arguments.checkpoint)
+    except CheckpointError as error:
+        raise UnreadableError(f"--checkpoint: {error}") from error
+    witnesses = dict(arguments.witness)
+    threshold = len(witnesses) if arguments.threshold is None else arguments.threshold
+    if not 0 <= threshold <= len(witnesses) or len(witnesses) != len(arguments.witness):
+        raise UnreadableError("--threshold: between 0 and the number of witnesses, each named once")
+    if witnesses and arguments.log is None:
+        raise UnreadableError("--witness: needs --log, whose checkpoints they cosign")
+    if not 1 <= arguments.processes <= 64:  # noqa: PLR2004 - more than any machine that runs this
+        raise UnreadableError("--processes: from 1 to 64")
+    key = None if arguments.key_file is None else _file(arguments.key_file).strip()
+    if key is not None and len(key) < _KEY_LEAST:
+        raise UnreadableError("--key-file: too short to be the application's key")
+    return Roots(noted=noted, log=arguments.log, witnesses=witnesses, threshold=threshold, key=key)
+
+
+def _bar(total: int) -> Callable[[int], None]:
+    """Return what draws progress on a terminal, and nothing elsewhere."""
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        if sys.stderr.isatty() and total:
+            filled = _BAR * done // total
+            end = "\n" if done >= total else ""
+            sys.stderr.write(f"\r[{'#' * filled}{'.' * (_BAR - filled)}] {done:,} of {total:,}{end}")
+            sys.stderr.flush()
+
+    return tell
+
+
+def verify(arguments: argparse.Namespace, roots: Roots) -> Verified:
     """Read and verify what the command line names.
 
     Raises:
         UnreadableError: If it cannot be read.
     """
-    if arguments.export is not None:
-        return verify_chain(read_export(arguments.export), known=arguments.head)
-    url = str(arguments.database)
-    if url.startswith(("postgresql://", "postgres://")):
-        entries, head = read_postgresql(url)
-    else:
-        entries, head = read_sqlite(Path(url.removeprefix("sqlite:///")))
-    return check_head(verify_chain(entries, known=arguments.head), head)
+    source = str(arguments.database) if arguments.export is None else f"export:{arguments.export}"
+    extent = source_of(source).extent()
+    return log_verify(source, roots, processes=arguments.processes, tell=_bar(extent.leaves), extent=extent)
+
+
+def _tell(result: Verified, roots: Roots) -> None:
+    broken = result.broken
+    if broken is not None:
+        sys.stdout.write(f"BROKEN at leaf {broken.index}: {broken.finding.value}; {broken.detail}\n")
+        sys.stdout.write(f"{result.entries} leaves before it hold\n")
+        return
+    waits = f", {result.waiting} wait for their place" if result.waiting else ""
+    sys.stdout.write(
+        f"verified: {result.entries} entries, {result.checkpoints} checkpoints, root {result.root}{waits}\n"
+    )
+    if not roots.rooted:
+        sys.stdout.write(UNROOTED + "\n")
+
+
+def _tell_json(result: Verified, roots: Roots) -> None:
+    broken = result.broken
+    answer: dict[str, object] = {
+        "audit": "verified" if broken is None else "broken",
+        "entries": result.entries,
+        "root": result.root,
+        "chain": result.chain,
+        "waiting": result.waiting,
+        "checkpoints": result.checkpoints,
+        "rooted": roots.rooted,
+    }
+    if broken is not None:
+        answer |= {"first_bad": broken.index, "looks": broken.finding.value, "detail": broken.detail}
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print, and return the exit code."""
     try:
-        result = verify(arguments)
+        roots = roots_of(arguments)
+        result = verify(arguments, roots)
     except UnreadableError as error:
         sys.stderr.write(f"cannot be read: {error}\n")
         return UNREADABLE
-    broken = result.broken
-    if arguments.json:
-        answer: dict[str, object] = {"audit": "verified" if broken is None else "broken", "entries": result.entries}
-        answer["head"] = result.head
-        if broken is not None:
-            answer |= {"first_bad": broken.seq, "looks": broken.finding.value, "detail": broken.detail}
-        sys.stdout.write(json.dumps(answer) + "\n")
-    elif broken is None:
-        sys.stdout.write(f"verified: {result.entries} entries, head {result.head}\n")
-        if arguments.head is None:
-            sys.stdout.write("no head from elsewhere was given: a log rewritten whole would look the same\n")
-    else:
-        sys.stdout.write(f"BROKEN at entry {broken.seq}: {broken.finding.value}; {broken.detail}\n")
-        sys.stdout.write(f"{result.entries} entries before it hold\n")
-    return HOLDS if broken is None else BROKEN
+    (_tell_json if arguments.json else _tell)(result, roots)
+    return HOLDS if result.broken is None else BROKEN
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from audit.triggers import POSTGRESQL, POSTGRESQL_DROP, SQLITE, SQLITE_DROP
 
 
 class Migration(migrations.Migration):
-    """Triggers on `audit_entry`."""
+    """Triggers on the log's tables."""
 
     dependencies = (("audit", "0001_log"),)
     operations = (

@@ -45,6 +45,7 @@ def test_full_runs_on_servers(tmp_path: Path, key_file: str) -> None:
         tmp_path,
         COUNTERSIGN_MODE="full",
         COUNTERSIGN_SECRET_KEY_FILE=key_file,
+        COUNTERSIGN_AUDIT_KEY_FILE=key_file,
         COUNTERSIGN_DATABASE_URL="postgresql://web@/countersign?host=/run/pg",
         COUNTERSIGN_BROKER_URL="redis+socket:///run/redis.sock",
     )
@@ -74,6 +75,7 @@ def test_full_invents_no_server(tmp_path: Path, key_file: str, absent: str) -> N
     environment = {
         "COUNTERSIGN_MODE": "full",
         "COUNTERSIGN_SECRET_KEY_FILE": key_file,
+        "COUNTERSIGN_AUDIT_KEY_FILE": key_file,
         "COUNTERSIGN_DATABASE_URL": "postgresql://web@/countersign?host=/run/pg",
         "COUNTERSIGN_BROKER_URL": "redis+socket:///run/redis.sock",
     }
@@ -84,8 +86,8 @@ def test_full_invents_no_server(tmp_path: Path, key_file: str, absent: str) -> N
 def test_a_generated_key_is_kept_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COUNTERSIGN_SECRET_KEY_FILE", raising=False)
     state = tmp_path / "state"
-    first = secret_key(state_dir=state, may_generate=True)
-    assert secret_key(state_dir=state, may_generate=True) == first
+    first = secret_key("COUNTERSIGN_SECRET_KEY", state_dir=state, may_generate=True)
+    assert secret_key("COUNTERSIGN_SECRET_KEY", state_dir=state, may_generate=True) == first
     assert [file.name for file in state.iterdir()] == ["secret-key"]
     assert stat.S_IMODE((state / "secret-key").stat().st_mode) == 0o600
 
@@ -95,4 +97,4 @@ def test_a_short_key_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file.write_text("short")
     monkeypatch.setenv("COUNTERSIGN_SECRET_KEY_FILE", str(file))
     with pytest.raises(SettingError, match="fewer than 50"):
-        secret_key(state_dir=tmp_path, may_generate=True)
+        secret_key("COUNTERSIGN_SECRET_KEY", state_dir=tmp_path, may_generate=True)

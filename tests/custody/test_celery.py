@@ -46,6 +46,7 @@ def _process(
         "DJANGO_SETTINGS_MODULE": "tests.fakes.worker_settings",
         "COUNTERSIGN_MODE": "full",
         "COUNTERSIGN_SECRET_KEY_FILE": str(log.parent / "secret"),
+        "COUNTERSIGN_AUDIT_KEY_FILE": str(log.parent / "secret"),
         "COUNTERSIGN_BROKER_URL": broker.url,
         "COUNTERSIGN_SIGNER_SOCKETS": f"{line.world.signer}={line.signer.path}",
         "COUNTERSIGN_TEST_WORKER": json.dumps(given),

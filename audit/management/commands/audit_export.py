@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from typing import TYPE_CHECKING
 
-from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
 
-from audit.selectors import entry_iterate
+from audit.export import export_lines
+from audit.selectors import head_get
 from audit.services import entry_append
 from audit.tags import AuditTag
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from typing import TextIO
 
 
 class Command(BaseCommand):
     """Export the audit log."""
 
-    help = "Write every audit entry as one JSON line, oldest first."
+    help = "Write every audit entry as one JSON line, in the order of the log, with its checkpoints."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare where to write."""
-        parser.add_argument("--out", default="-", help="a file, or - for standard output")
+        parser.add_argument("--out", default="-", help="a file that does not exist yet, or - for standard output")
 
     def handle(self, *_args: object, **options: str) -> None:
         """Write the file, then the entry that says so."""
-        count, last = 0, ""
-        stream = sys.stdout if options["out"] == "-" else open(options["out"], "x", encoding="utf-8")  # noqa: PTH123, SIM115 - closed below; "x" never overwrites an earlier export
-        try:
-            for entry in entry_iterate():
-                stream.write(json.dumps(dataclasses.asdict(entry), ensure_ascii=False, separators=(",", ":")) + "\n")
-                count, last = entry.seq, entry.hash
-        finally:
-            if stream is not sys.stdout:
-                stream.close()
+        if options["out"] == "-":
+            size = self._write(sys.stdout)
+        else:
+            try:
+                # "x" never overwrites an earlier export.
+                with open(options["out"], "x", encoding="utf-8") as file:  # noqa: PTH123 - as above
+                    size = self._write(file)
+            except OSError as error:
+                msg = f"{options['out']}: {error.strerror}"
+                raise CommandError(msg) from error
         with transaction.atomic():
-            entry_append(actor="system:manage", tag=AuditTag.LOG_EXPORTED, subject=last, payload={"entries": count})
-        self.stderr.write(f"{count} entries, head {last}")
+            entry_append(actor="system:manage", tag=AuditTag.LOG_EXPORTED, subject="", payload={"leaves": size})
+        self.stderr.write(f"{size} entries")
+
+    @staticmethod
+    def _write(stream: TextIO) -> int:
+        """Write one state of the log; return how many leaves it has."""
+        outermost = not connection.in_atomic_block
+        with transaction.atomic():
+            if outermost and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            size = head_get().size
+            stream.writelines(export_lines())
+            return size

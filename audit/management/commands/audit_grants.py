@@ -13,10 +13,13 @@ from django.db import connection, transaction
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+_KEPT = "audit_entry, audit_leaf, audit_tile, audit_checkpoint, audit_signature"
 _STATEMENTS = (
-    "REVOKE ALL ON audit_entry, audit_head FROM {role}",
-    "GRANT SELECT, INSERT ON audit_entry TO {role}",
-    "GRANT SELECT, INSERT, UPDATE ON audit_head TO {role}",
+    f"REVOKE ALL ON {_KEPT}, audit_pending, audit_tree FROM {{role}}",
+    f"GRANT SELECT, INSERT ON {_KEPT} TO {{role}}",
+    # Giving entries their places: a trigger lets nothing leave the queue that has none.
+    "GRANT SELECT, DELETE ON audit_pending TO {role}",
+    "GRANT SELECT, INSERT, UPDATE ON audit_tree TO {role}",
 )
 
 
