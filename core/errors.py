@@ -42,6 +42,20 @@ class CheckpointError(CoreError):
     """A checkpoint of the log is malformed, another log's, or not signed by whom it has to be."""
 
 
+class WitnessError(CoreError):
+    """A witness does not sign. `status` is the HTTP status of C2SP tlog-witness; the message is the answer's body."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Say why.
+
+        Args:
+            status: 400, 403, 404, 409 or 422.
+            message: For 409 the size that was seen last; else a sentence.
+        """
+        super().__init__(message)
+        self.status = status
+
+
 class SpentTokenError(CoreError):
     """A one-shot token was used twice, or before its reservation was journalled."""
 

@@ -1,12 +1,12 @@
-"""`python -m witness fsck …` and `python -m witness verify …`."""
+"""`python -m witness verify …`, `fsck …`, `init …` and `serve …`: what outsiders run."""
 
 from __future__ import annotations
 
 import sys
 
-from witness import fsck, verify
+from witness import fsck, serve, verify
 
-COMMANDS = {"fsck": fsck.main, "verify": verify.main}
+COMMANDS = {"fsck": fsck.main, "verify": verify.main, "init": serve.init, "serve": serve.serve}
 
 
 def main() -> int:

@@ -31,7 +31,12 @@ _BAR = 30
 UNROOTED = "UNROOTED: nothing from elsewhere was given, and a log that was rewritten whole would look the same"
 
 
-def _named_key(text: str) -> tuple[str, bytes]:
+def named_key(text: str) -> tuple[str, bytes]:
+    """Read NAME=HEX from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not a name and a key of 32 bytes.
+    """
     name, _, value = text.rpartition("=")
     try:
         key = bytes.fromhex(value)
@@ -55,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a checkpoint that was kept elsewhere",
     )
-    parser.add_argument("--log", metavar="NAME=HEX", type=_named_key, help="the log's name and Ed25519 key")
+    parser.add_argument("--log", metavar="NAME=HEX", type=named_key, help="the log's name and Ed25519 key")
     parser.add_argument(
-        "--witness", metavar="NAME=HEX", type=_named_key, action="append", default=[], help="a witness and its key"
+        "--witness", metavar="NAME=HEX", type=named_key, action="append", default=[], help="a witness and its key"
     )
     parser.add_argument("--threshold", metavar="K", type=int, help="so many witnesses must agree (default: all)")
     parser.add_argument(

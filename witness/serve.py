@@ -1,0 +1,67 @@
+"""`python -m witness init …` and `python -m witness serve …`: somebody's own witness, on a host of their own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from witness.fsck import named_key
+from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server
+from witness.store import WitnessStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FAILED = 2
+
+
+def init(argv: Sequence[str] | None = None) -> int:
+    """Make a witness's folder and print the key that the policy has to name."""
+    parser = argparse.ArgumentParser(prog="python -m witness init", description="Make a witness.")
+    parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
+    parser.add_argument("--name", required=True, help="as the policy will name it")
+    parser.add_argument("--log", metavar="NAME=HEX", type=named_key, action="append", required=True)
+    arguments = parser.parse_args(argv)
+    try:
+        public = init_state(arguments.state, arguments.name, dict(arguments.log))
+    except (WitnessConfigError, OSError) as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return _FAILED
+    sys.stdout.write(f"{arguments.name}={public.hex()}\n")
+    return 0
+
+
+def serve(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m witness serve", description="Cosign checkpoints of a log.")
+    parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
+    parser.add_argument("--host", default="127.0.0.1", help="behind a proxy with TLS where others reach it")
+    parser.add_argument("--port", type=int, default=8100)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        config = load_config(arguments.state)
+        store = WitnessStore(arguments.state / STORE_FILE)
+        server = make_server(Witness(config, store), arguments.host, arguments.port)
+    except (WitnessConfigError, OSError, sqlite3.Error, OverflowError) as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return _FAILED
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # `shutdown` waits for the loop to end, so it cannot be called from the thread that runs it.
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    sys.stdout.write(f"witness {config.name} listens on {arguments.host}:{server.server_address[1]}\n")
+    sys.stdout.flush()
+    try:
+        server.serve_forever(poll_interval=0.2)
+    finally:
+        server.server_close()
+        store.close()
+    return 0

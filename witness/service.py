@@ -1,0 +1,196 @@
+"""The witness: a process of somebody else's that cosigns what continues all that it saw, and nothing else.
+
+Speaks C2SP tlog-witness: ``POST /add-checkpoint`` answers with a cosignature line, 409 with the size it saw last, 422
+where the proof does not hold. ``GET /checkpoint?origin=NAME`` gives the newest note that it signed, for auditors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import re
+import stat
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core.checkpoint import check_log, cosignature_message, witness_signature
+from core.errors import CheckpointError, WitnessError
+from core.witnessing import BAD_REQUEST, FORBIDDEN, UNKNOWN_LOG, Addition, advance, parse_addition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from witness.store import WitnessStore
+
+KEY_FILE, SETTINGS_FILE, STORE_FILE = "key", "witness.json", "seen.sqlite3"
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_KEY_BYTES = 32
+_MOST_BODY = 64 * 1024
+_SECONDS = 10
+log = logging.getLogger("witness")
+
+
+class WitnessConfigError(Exception):
+    """The witness's folder cannot be used; the message says what to change."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WitnessConfig:
+    """A witness's name, as the policy names it, its key, and the logs that it watches: name and Ed25519 key."""
+
+    name: str
+    key: Ed25519PrivateKey
+    logs: dict[str, bytes]
+
+
+class Witness:
+    """Decides about checkpoints and remembers what it signed."""
+
+    def __init__(self, config: WitnessConfig, store: WitnessStore) -> None:
+        """Take over configuration and memory."""
+        self._config = config
+        self._store = store
+        self._public = config.key.public_key().public_bytes_raw()
+
+    def cosign(self, addition: Addition, *, now: int) -> bytes:
+        """Cosign a checkpoint, and return the line to put under it.
+
+        Args:
+            addition: What the log asks.
+            now: This witness's own clock, Unix seconds.
+
+        Raises:
+            WitnessError: With the status to answer.
+        """
+        checkpoint = addition.signed.checkpoint
+        key = self._config.logs.get(checkpoint.origin)
+        if key is None:
+            raise WitnessError(UNKNOWN_LOG, "this witness does not watch that log")
+        try:
+            check_log(addition.signed, checkpoint.origin, key)
+        except CheckpointError as error:
+            raise WitnessError(FORBIDDEN, str(error)) from error
+        self._store.advance(
+            checkpoint.origin,
+            addition.signed.to_bytes(),
+            lambda seen: advance(seen, addition.old, checkpoint, addition.proof),
+        )
+        signature = self._config.key.sign(cosignature_message(checkpoint, now))
+        line = witness_signature(checkpoint, self._config.name, self._public, now, signature)
+        log.info("cosigned %s at %d", checkpoint.origin, checkpoint.size)
+        return line.line().encode()
+
+    def note(self, origin: str) -> bytes | None:
+        """Return the newest checkpoint of a log that was signed here."""
+        return self._store.notes().get(origin)
+
+
+def _handler(witness: Witness, clock: Callable[[], float]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """One request; whatever it holds, the answer is a status of the protocol."""
+
+        timeout = _SECONDS
+        server_version, sys_version = "countersign-witness", ""
+
+        def do_POST(self) -> None:
+            """Answer add-checkpoint."""
+            length = self.headers.get("Content-Length", "")
+            if urlsplit(self.path).path != "/add-checkpoint":
+                self._answer(UNKNOWN_LOG, b"no such place\n")
+            elif not length.isascii() or not length.isdigit() or int(length) > _MOST_BODY:
+                self._answer(BAD_REQUEST, b"a body of at most 64 KiB, with its length, is expected\n")
+            else:
+                self._add(self.rfile.read(int(length)))
+
+        def _add(self, body: bytes) -> None:
+            try:
+                line = witness.cosign(parse_addition(body), now=int(clock()))
+            except WitnessError as error:
+                self._answer(error.status, f"{error}\n".encode())
+            else:
+                self._answer(200, line)
+
+        def do_GET(self) -> None:
+            """Answer with the newest note."""
+            parts = urlsplit(self.path)
+            origin = parse_qs(parts.query).get("origin", [""])[0]
+            note = witness.note(origin) if parts.path == "/checkpoint" else None
+            self._answer(UNKNOWN_LOG if note is None else 200, note or b"nothing signed\n")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            """Log through our own logger."""
+            log.info(format, *args)
+
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 32
+
+
+def make_server(
+    witness: Witness, host: str, port: int, clock: Callable[[], float] = time.time
+) -> ThreadingHTTPServer:
+    """Return a server that listens and does not serve yet."""
+    return _Server((host, port), _handler(witness, clock))
+
+
+def init_state(state: Path, name: str, logs: dict[str, bytes]) -> bytes:
+    """Make a witness's folder with a key of its own.
+
+    Returns:
+        The Ed25519 public key, 32 bytes, for the policy.
+
+    Raises:
+        WitnessConfigError: If the folder is used already, or the name cannot stand in a policy.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise WitnessConfigError(f"name: {name!r} is not a roster id (lower-case letters, digits, '.', '_', '-')")
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (state / KEY_FILE).exists():
+        raise WitnessConfigError(f"{state}: holds a witness already")
+    key = Ed25519PrivateKey.generate()
+    handle = os.open(state / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(handle, "wb") as file:
+        file.write(key.private_bytes_raw().hex().encode() + b"\n")
+    settings = {"name": name, "logs": {origin: public.hex() for origin, public in logs.items()}}
+    (state / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    return key.public_key().public_bytes_raw()
+
+
+def load_config(state: Path) -> WitnessConfig:
+    """Read a witness's folder.
+
+    Raises:
+        WitnessConfigError: Saying what is wrong.
+    """
+    path = state / KEY_FILE
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o377:
+            raise WitnessConfigError(f"{path}: open to others; its mode must be 0400")
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        settings = json.loads((state / SETTINGS_FILE).read_text(encoding="utf-8"))
+        logs = {str(origin): bytes.fromhex(public) for origin, public in settings["logs"].items()}
+        name = str(settings["name"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WitnessConfigError(f"{state}: cannot be read as a witness's folder: {error}") from error
+    if len(key) != _KEY_BYTES or any(len(public) != _KEY_BYTES for public in logs.values()) or not logs:
+        raise WitnessConfigError(f"{state}: a key has 32 bytes, and at least one log is watched")
+    return WitnessConfig(name=name, key=Ed25519PrivateKey.from_private_bytes(key), logs=logs)
