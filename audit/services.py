@@ -26,7 +26,7 @@ _TAG = re.compile(r"[a-z_]+:[a-z_]+:[a-z_]+")
 # A line break would let one entry's bytes read like another's.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST = {"actor": 128, "session": 64, "tag": 96, "subject": 128}
-_INSERT = (
+INSERT_ENTRY = (
     "INSERT INTO audit_entry (at_us, actor, session, tag, subject, severity, payload, mac)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING seq"
 )
@@ -73,6 +73,6 @@ def entry_append(
     mac = entry_mac(settings.COUNTERSIGN_AUDIT_KEY, raw)
     row: list[int | str] = [at_us, actor, fields["session"], fields["tag"], subject, level.value, text, mac]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, row)
+        cursor.execute(INSERT_ENTRY, row)
         (seq,) = cursor.fetchone() or (0,)
     return int(seq)
