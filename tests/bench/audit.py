@@ -19,11 +19,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import django
 import psycopg
 
-from audit.services import INSERT_ENTRY
 from core.auditlog import entry_bytes, entry_mac
 from core.merkle import Tree, leaf_hash
 from demo.layout import ROOT
@@ -79,9 +80,19 @@ def _locked_chain(connection: psycopg.Connection) -> None:
     connection.execute("UPDATE bench_head SET seq = %s, hash = %s WHERE id = 1", [found[0] + 1, digest])
 
 
+@lru_cache(maxsize=1)
+def _statement() -> bytes:
+    """Return the product's own statement; its module wants Django's settings."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from audit.services import INSERT_ENTRY  # noqa: PLC0415 - only after the set-up
+
+    return INSERT_ENTRY.encode()
+
+
 def _ours(connection: psycopg.Connection) -> None:
     row, raw = _row()
-    connection.execute(INSERT_ENTRY.encode(), [*row, entry_mac(_KEY, raw)])
+    connection.execute(_statement(), [*row, entry_mac(_KEY, raw)])
 
 
 _WAYS: dict[str, Callable[[psycopg.Connection], None]] = {
@@ -240,6 +251,7 @@ def main() -> int:
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
         cluster.run(*_TABLES)
         figures: dict[str, float] = {}
+        _statement()
         with _sequencer(environment):
             _rate(url, "ours", 8)
             figures |= _measure(url, WRITERS, "")
