@@ -38,6 +38,7 @@ COUNTERSIGN_SWEEPS = (
     "custody.sweep.sweep_once",
     "policies.reports.reports_sweep",
     "policies.sweep.sweep_once",
+    "audit.sequencer.sweep_once",
 )
 # Where each signer listens, by its roster id; and who carries cases there.
 COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
