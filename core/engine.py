@@ -7,6 +7,7 @@ a scope and a window share one look at the totals.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from core.decision import (
@@ -65,6 +66,13 @@ class _Group:
         self.per, self.measure, self.asset = scope_of(limit)
         self.window = limit.window
 
+    def added(self, draw: Draw) -> tuple[int, list[ScopeKey] | None] | None:
+        """Return what a draw adds and under which keys; None where it does not touch these limits."""
+        amount = amount_of(self.measure, self.asset, draw)
+        if amount == 0 and not is_touched(self.limit, amount, draw):
+            return None
+        return amount, None if self.window == 0 else scope_keys(self.per, draw)
+
 
 class _Cap:
     """A limit made ready."""
@@ -79,48 +87,23 @@ class _Cap:
         self.web = web
 
 
-class _Spent:
-    """What one transaction would bring the totals to, looked up once for each group of limits."""
+@dataclasses.dataclass(slots=True)
+class Standing:
+    """What a case comes to under everything but the limits, and the quorum that this asks for."""
 
-    __slots__ = ("_draw", "_keys", "_now", "_totals", "_worst")
-
-    def __init__(self, draw: Draw, totals: Totals, now: int) -> None:
-        self._draw = draw
-        self._totals = totals
-        self._now = now
-        self._keys: dict[tuple[str, ...], list[ScopeKey]] = {}
-        self._worst: dict[int, int | None] = {}
-
-    def worst(self, group: _Group) -> int | None:
-        """Return the largest total that a group's limits would see, in their unit; None where it is not touched."""
-        place = group.place
-        if place not in self._worst:
-            self._worst[place] = self._look(group)
-        return self._worst[place]
-
-    def _look(self, group: _Group) -> int | None:
-        amount = amount_of(group.measure, group.asset, self._draw)
-        if amount == 0 and not is_touched(group.limit, amount, self._draw):
-            return None
-        if group.window == 0:
-            return amount
-        keys = self._keys.get(group.per)
-        if keys is None:
-            keys = self._keys[group.per] = scope_keys(group.per, self._draw)
-        return amount + max([self._totals.used(group.limit, key, now=self._now) for key in keys])
+    results: list[RuleResult] = dataclasses.field(default_factory=list)
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    asked: list[Quorum] = dataclasses.field(default_factory=list)
+    # Which rules asked, by place: the name of what they ask for together.
+    places: list[int] = dataclasses.field(default_factory=list)
+    grant: str | None = None
+    required: Quorum = EMPTY
 
 
-class _Outcome:
-    """One decision in the making."""
-
-    __slots__ = ("asked", "places", "reasons", "results")
-
-    def __init__(self) -> None:
-        self.results: list[RuleResult] = []
-        self.reasons: list[str] = []
-        self.asked: list[Quorum] = []
-        # Which rules asked, by place: the name of what they ask for together.
-        self.places: list[int] = []
+Touched = list[tuple["_Cap", int, "list[ScopeKey] | None"]]
+"""Limits that a draw touches, each with what the draw adds and the keys that it adds to (None: to no window)."""
+Over = list[tuple["_Cap", int]]
+"""Limits that would be exceeded, each with the total that it would see."""
 
 
 class Engine:
@@ -140,20 +123,17 @@ class Engine:
         grants = sorted(policy.grants, key=lambda rule: rule.order)
         self._grants = self._take(Section.GRANT, grants, web, conditions, enforce=enforce)
         self._escalations = self._take(Section.ESCALATION, policy.escalations, web, conditions, enforce=enforce)
+        self._index = Index(conditions)
         self._caps: list[_Cap] = []
-        first = len(conditions)
         groups: dict[object, _Group] = {}
         for limit in policy.limits:
             if not (enforce and limit.id in web):
                 group = groups.setdefault((scope_of(limit), limit.window), _Group(limit, len(groups)))
                 self._caps.append(_Cap(limit, group, web=limit.id in web))
-                conditions.append(limit.when)
-        self._first_cap = first
-        self._index = Index(conditions)
-        self._limits = self._index.everything >> first << first
+        self._limits = Index([cap.limit.when for cap in self._caps])
         self._by_asset = self._assets()
         # The limits of no asset in particular.
-        self._common = self._limits & ~sum(self._by_asset.values())
+        self._common = self._limits.everything & ~sum(self._by_asset.values())
         self._joined: dict[tuple[int, ...], Quorum] = {}
 
     def _take(
@@ -177,19 +157,10 @@ class Engine:
     def _assets(self) -> dict[str, int]:
         """Return the bits of the limits that count base units of each asset."""
         by_asset: dict[str, int] = {}
-        for place, cap in enumerate(self._caps, self._first_cap):
+        for place, cap in enumerate(self._caps):
             if cap.limit.measure is Measure.ASSET and cap.limit.asset is not None:
                 by_asset[cap.limit.asset] = by_asset.get(cap.limit.asset, 0) | 1 << place
         return by_asset
-
-    def _reach(self, draw: Draw) -> int:
-        """Return the bits of the limits that a draw can touch: all of them where nobody knows what moves."""
-        if not draw.assets:
-            return self._limits
-        mask = self._common
-        for part in draw.amounts:
-            mask |= self._by_asset.get(part.asset, 0)
-        return mask
 
     def decide(self, facts: FactMap, draw: Draw, totals: Totals, *, now: int) -> Decision:
         """Decide one transaction as `core.policy.decide` does without details.
@@ -200,88 +171,122 @@ class Engine:
             totals: What earlier transactions drew.
             now: Unix seconds, UTC.
         """
-        outcome = _Outcome()
-        mask = self._index.candidates(facts)
-        self._read_guards(mask & self._guards, facts, outcome)
-        grant = self._read_grants(mask & self._grants, facts, outcome)
-        self._read_escalations(mask & self._escalations, facts, outcome)
-        self._read_limits(mask & self._reach(draw), facts, outcome, _Spent(draw, totals, now))
-        return Decision(
-            allowed=grant is not None and not outcome.reasons,
-            required=self._join(outcome),
-            grant=grant,
-            reasons=tuple(outcome.reasons),
-            results=tuple(outcome.results),
-            asked=tuple(outcome.asked),
-        )
+        over = exceeded(self.touched(facts, draw), facts, totals, now=now)
+        return conclude(self.read(facts), over)
 
     def breaches(self, draw: Draw, totals: Totals, *, now: int) -> tuple[str, ...]:
         """Say which hard limits a draw alone would break, as `core.policy.limit_breaches` does."""
-        outcome = _Outcome()
-        self._read_limits(self._reach(draw), {}, outcome, _Spent(draw, totals, now))
-        return tuple(outcome.reasons)
+        return conclude(Standing(), exceeded(self.touched({}, draw), {}, totals, now=now)).reasons
 
-    def _join(self, outcome: _Outcome) -> Quorum:
-        name = tuple(outcome.places)
-        joined = self._joined.get(name)
-        if joined is None:
+    def read(self, facts: FactMap) -> Standing:
+        """Say what a case comes to under guards, grants and escalations."""
+        standing = Standing()
+        mask = self._index.candidates(facts)
+        self._read_guards(mask & self._guards, facts, standing)
+        self._read_grants(mask & self._grants, facts, standing)
+        self._read_escalations(mask & self._escalations, facts, standing)
+        name = tuple(standing.places)
+        required = self._joined.get(name)
+        if required is None:
             if len(self._joined) >= _MOST_JOINS:
                 self._joined.clear()
-            joined = self._joined[name] = join(outcome.asked)
-        return joined
+            required = self._joined[name] = join(standing.asked)
+        standing.required = required
+        return standing
 
-    def _read_guards(self, mask: int, facts: FactMap, outcome: _Outcome) -> None:
+    def touched(self, facts: FactMap, draw: Draw) -> Touched:
+        """Return the limits that a draw touches, but for those whose condition certainly does not hold."""
+        mask = self._limits.candidates(facts)
+        if draw.assets:
+            reach = self._common
+            for part in draw.amounts:
+                reach |= self._by_asset.get(part.asset, 0)
+            mask &= reach
+        touched: Touched = []
+        added: dict[int, tuple[int, list[ScopeKey] | None] | None] = {}
+        for place in Index.places(mask):
+            cap = self._caps[place]
+            group = cap.group.place
+            if group not in added:
+                added[group] = cap.group.added(draw)
+            share = added[group]
+            if share is not None:
+                touched.append((cap, *share))
+        return touched
+
+    def _read_guards(self, mask: int, facts: FactMap, standing: Standing) -> None:
         for place in Index.places(mask):
             entry = self._rules[place]
             truth = entry.test(facts)
             if truth is not False:
-                outcome.results.append(entry.matched if truth else entry.unknown)
-                outcome.reasons.append(entry.reason_matched if truth else entry.reason_unknown)
+                standing.results.append(entry.matched if truth else entry.unknown)
+                standing.reasons.append(entry.reason_matched if truth else entry.reason_unknown)
 
-    def _read_grants(self, mask: int, facts: FactMap, outcome: _Outcome) -> str | None:
+    def _read_grants(self, mask: int, facts: FactMap, standing: Standing) -> None:
         for place in Index.places(mask):
             entry = self._rules[place]
             truth = entry.test(facts)
             if truth is False:
                 continue
-            outcome.results.append(entry.matched if truth else entry.unknown)
+            standing.results.append(entry.matched if truth else entry.unknown)
             # A blocking grant that cannot be evaluated still ends the search: what follows was written to come
             # after it.
             if entry.blocks:
-                outcome.reasons.append(entry.reason_blocks)
-                return None
+                standing.reasons.append(entry.reason_blocks)
+                return
             if truth:
-                outcome.asked.append(entry.quorum)
-                outcome.places.append(place)
-                return entry.id
-        outcome.reasons.append(NO_GRANT)
-        return None
+                standing.asked.append(entry.quorum)
+                standing.places.append(place)
+                standing.grant = entry.id
+                return
+        standing.reasons.append(NO_GRANT)
 
-    def _read_escalations(self, mask: int, facts: FactMap, outcome: _Outcome) -> None:
+    def _read_escalations(self, mask: int, facts: FactMap, standing: Standing) -> None:
         for place in Index.places(mask):
             entry = self._rules[place]
             truth = entry.test(facts)
             if truth is not False:
-                outcome.results.append(entry.matched if truth else entry.unknown)
-                outcome.asked.append(entry.quorum)
-                outcome.places.append(place)
+                standing.results.append(entry.matched if truth else entry.unknown)
+                standing.asked.append(entry.quorum)
+                standing.places.append(place)
 
-    def _read_limits(self, mask: int, facts: FactMap, outcome: _Outcome, spent: _Spent) -> None:
-        for place in Index.places(mask):
-            cap = self._caps[place - self._first_cap]
-            worst = spent.worst(cap.group)
-            if worst is None or worst <= cap.most or (cap.test is not None and cap.test(facts) is False):
-                continue
-            limit = cap.limit
-            line = limit_line(limit, worst)
-            outcome.results.append(
-                RuleResult(Section.LIMIT, limit.id, limit.label, Verdict.EXCEEDED, cap.web, (line,))
-            )
-            if limit.quorum is None:
-                outcome.reasons.append(limit_reason(limit, line))
-            else:
-                outcome.asked.append(limit.quorum)
-                outcome.places.append(place)
+
+def exceeded(touched: Touched, facts: FactMap, totals: Totals, *, now: int) -> Over:
+    """Return the limits that would be exceeded; each scope and window is looked up once."""
+    over: Over = []
+    seen: dict[int, int] = {}
+    for cap, amount, keys in touched:
+        group = cap.group
+        worst = seen.get(group.place)
+        if worst is None:
+            worst = amount
+            if keys is not None:
+                worst += max([totals.used(group.limit, key, now=now) for key in keys])
+            seen[group.place] = worst
+        if worst > cap.most and (cap.test is None or cap.test(facts) is not False):
+            over.append((cap, worst))
+    return over
+
+
+def conclude(standing: Standing, over: Over) -> Decision:
+    """Decide: what the rules came to, and the limits that would be exceeded."""
+    results, reasons, asked = [*standing.results], [*standing.reasons], [*standing.asked]
+    for cap, worst in over:
+        limit = cap.limit
+        line = limit_line(limit, worst)
+        results.append(RuleResult(Section.LIMIT, limit.id, limit.label, Verdict.EXCEEDED, cap.web, (line,)))
+        if limit.quorum is None:
+            reasons.append(limit_reason(limit, line))
+        else:
+            asked.append(limit.quorum)
+    return Decision(
+        allowed=standing.grant is not None and not reasons,
+        required=standing.required if len(asked) == len(standing.asked) else join(asked),
+        grant=standing.grant,
+        reasons=tuple(reasons),
+        results=tuple(results),
+        asked=tuple(asked),
+    )
 
 
 _ENGINES: dict[tuple[str, bool], Engine] = {}

@@ -197,6 +197,10 @@ class Index:
             value = facts.get(name)
             if type(value) is str:
                 mask &= masks.get(value, other)
+        # Mostly little is left now, and often nothing.
+        return self._rest(mask, facts) if mask else 0
+
+    def _rest(self, mask: int, facts: FactMap) -> int:
         for name, masks, other in self._flags:
             value = facts.get(name)
             if type(value) is bool:

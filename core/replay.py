@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.decision import Decision, Section, Verdict
-from core.engine import Engine
+from core.engine import conclude, exceeded
+from core.engine_pair import EnginePair
 from core.quorum import EMPTY, describe
 from core.replay_book import ReplayBook, scopes_of, shares_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from core.documents.policy import Policy, Quorum
+    from core.engine import Over, Standing, Touched
     from core.facts import FactMap
     from core.limits import Draw
     from core.replay_book import Shares
@@ -188,22 +190,25 @@ def _refused(why: str) -> Decision:
     return Decision(allowed=False, required=EMPTY, grant=None, reasons=(why,), results=(), asked=())
 
 
-class _Course:
-    """One policy's own history: as recorded until it first allows something else, or something in another amount."""
+def _is_spent_at_once(case: Case) -> bool:
+    """Whether a case was signed before the next decision."""
+    end = case.end
+    return end is not None and end.spent is not None and end.after == case.number
 
-    def __init__(self, recorded: ReplayBook) -> None:
-        self._recorded = recorded
-        self._own: ReplayBook | None = None
 
-    @property
-    def own(self) -> ReplayBook | None:
-        """The book of its own, if it has gone its own way."""
-        return self._own
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Parts:
+    """A case under one policy before any window is looked at: what its rules came to, and the limits it touches."""
 
-    def part(self) -> None:
-        """Go its own way from here; called before the recorded history moves on."""
-        if self._own is None:
-            self._own = self._recorded.branch()
+    standing: Standing
+    touched: Touched
+    now: int
+
+
+_Outcomes = tuple[Decision, Decision]
+"""One policy's decision with the recorded windows, and with those of its own course."""
+_Found = tuple["Over", Decision]
+"""The limits that the recorded windows show as exceeded, and the decision."""
 
 
 class _Replay:
@@ -211,10 +216,12 @@ class _Replay:
 
     def __init__(self, before: Policy, after: Policy, examples: int) -> None:
         self._before_digest = before.digest
-        self._engines = (Engine(before, enforce=False), Engine(after, enforce=False))
+        self._pair = EnginePair(before, after, enforce=False)
         self._scopes = scopes_of(before, after)
         self._recorded = ReplayBook(self._scopes)
-        self._courses = (_Course(self._recorded), _Course(self._recorded))
+        # Each policy's own history is the recorded one until it first allows something else, or another amount.
+        self._own: list[ReplayBook | None] = [None, None]
+        self._books = [self._recorded]
         # What ends, by the decision after which it did.
         self._ends: list[tuple[int, int, int | None]] = []
         self._quorums = _Quorums()
@@ -226,23 +233,20 @@ class _Replay:
         ends = self._ends
         while ends and ends[0][0] < case.number:
             _, number, spent = heapq.heappop(ends)
-            for book in self._books():
+            for book in self._books:
                 book.end(number, spent=spent)
         shares: Shares = () if case.held is None else shares_of(self._scopes, case.held)
         if case.before is None or case.after is None:
             self._count(case, shares, (case.held is not None,) * 2)
         else:
             self._count(case, shares, self._decide(case, (case.before, case.after)))
-        if case.held is not None and case.end is not None:
-            heapq.heappush(ends, (case.end.after, case.number, case.end.spent))
-
-    def _books(self) -> list[ReplayBook]:
-        return [self._recorded, *(course.own for course in self._courses if course.own is not None)]
+        end = case.end
+        if case.held is not None and end is not None and not _is_spent_at_once(case):
+            heapq.heappush(ends, (end.after, case.number, end.spent))
 
     def _decide(self, case: Case, readings: tuple[Reading, Reading]) -> tuple[bool, bool]:
         """Decide under both policies and both kinds of windows; return what each allows in its own course."""
-        before, before_own = self._outcomes(0, readings[0], case.time)
-        after, after_own = self._outcomes(1, readings[1], case.time)
+        (before, before_own), (after, after_own) = self._outcomes(readings, case.time)
         self.result.decisions += 1
         self._reproduce(case, before)
         change = self._quorums.change(before, after)
@@ -252,21 +256,47 @@ class _Replay:
         self._compare(Windows.COUNTERFACTUAL, case, change, (before_own, after_own))
         return before_own.allowed, after_own.allowed
 
-    def _outcomes(self, place: int, reading: Reading, now: int) -> tuple[Decision, Decision]:
-        """Return one policy's decision with the recorded windows and with its own; often one and the same."""
+    def _outcomes(self, readings: tuple[Reading, Reading], now: int) -> tuple[_Outcomes, _Outcomes]:
+        """Return each policy's decision with the recorded windows and with its own; often one and the same."""
+        before, after = readings
+        pair = self._pair
+        one, other = pair.read(before.facts, after.facts)
+        touched = pair.before.touched(before.facts, before.draw)
+        parts = _Parts(one, touched, now)
+        first, found = self._outcome(0, before, parts, None)
+        if not (pair.same_limits and before.draw == after.draw and before.facts == after.facts):
+            touched = pair.after.touched(after.facts, after.draw)
+            found = None
+        elif one is not other:
+            found = None
+        return first, self._outcome(1, after, parts if found else _Parts(other, touched, now), found)[0]
+
+    def _outcome(
+        self, place: int, reading: Reading, parts: _Parts, found: _Found | None
+    ) -> tuple[_Outcomes, _Found | None]:
+        """Return one policy's decisions; the limits alone look at windows, so only they are looked at twice.
+
+        Args:
+            place: 0 for the policy before, 1 for the one after.
+            reading: The case as this policy reads it.
+            parts: The same before any window is looked at.
+            found: What the recorded windows make of these very parts, if that is known.
+
+        Returns:
+            The decisions, and what was found with the recorded windows.
+        """
         if reading.refusal:
             refused = _refused(reading.refusal)
-            return refused, refused
-        engine, own, recorded = self._engines[place], self._courses[place].own, self._recorded
-        recorded.asked.clear()
-        decided = engine.decide(reading.facts, reading.draw, recorded, now=now)
-        if own is None:
-            return decided, decided
-        own.asked.clear()
-        within = not any(result.section is Section.LIMIT for result in decided.results)
-        if own.agrees(recorded.asked, now=now, less_is_same=within):
-            return decided, decided
-        return decided, engine.decide(reading.facts, reading.draw, own, now=now)
+            return (refused, refused), None
+        if found is None:
+            over = exceeded(parts.touched, reading.facts, self._recorded, now=parts.now)
+            found = over, conclude(parts.standing, over)
+        over, decided = found
+        book = self._own[place]
+        if book is None:
+            return (decided, decided), found
+        own = exceeded(parts.touched, reading.facts, book, now=parts.now)
+        return (decided, decided if own == over else conclude(parts.standing, own)), found
 
     def _reproduce(self, case: Case, again: Decision) -> None:
         was = case.was
@@ -295,19 +325,28 @@ class _Replay:
     def _count(self, case: Case, shares: Shares, allowed: tuple[bool, bool]) -> None:
         """Let a case count: in the recorded course as it was, in each policy's own as that policy allows it."""
         was = None if case.held is None else shares
-        own = []
-        for course, yes, reading in zip(self._courses, allowed, (case.before, case.after), strict=True):
-            mine = self._own_shares(case, shares, reading) if yes else None
-            if mine is not was and mine != was:
-                course.part()
-            own.append(mine)
-        if was is not None:
-            self._recorded.hold(case.number, was)
-        for course, mine in zip(self._courses, own, strict=True):
-            if course.own is not None and mine is not None:
-                course.own.hold(case.number, mine)
-                if case.held is None:
-                    course.own.end(case.number, spent=case.time)
+        before = self._own_shares(case, shares, case.before) if allowed[0] else None
+        after = self._own_shares(case, shares, case.after) if allowed[1] else None
+        for place, mine in enumerate((before, after)):
+            if mine is not was and mine != was and self._own[place] is None:
+                own = self._own[place] = self._recorded.branch()
+                self._books.append(own)
+        self._enter(self._recorded, case, was)
+        for book, mine in zip(self._own, (before, after), strict=True):
+            if book is not None:
+                self._enter(book, case, mine)
+
+    @staticmethod
+    def _enter(book: ReplayBook, case: Case, shares: Shares | None) -> None:
+        if shares is None:
+            return
+        if case.held is None:
+            # Only the policy under test allowed it: nobody knows when it would have been signed.
+            book.spend(shares, case.time)
+        elif case.end is not None and case.end.spent is not None and _is_spent_at_once(case):
+            book.spend(shares, case.end.spent)
+        else:
+            book.hold(case.number, shares)
 
     def _own_shares(self, case: Case, shares: Shares, reading: Reading | None) -> Shares:
         if reading is None or reading.draw is case.held:

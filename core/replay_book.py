@@ -46,6 +46,12 @@ class _Row:
         for later in range(place + 1, len(self.sums)):
             self.sums[later] += amount
 
+    def total(self, start: int | None) -> int:
+        times = self.times
+        if start is None or not times or times[0] >= start:
+            return self.held + self.sums[-1]
+        return self.held + self.sums[-1] - self.sums[bisect_left(times, start)]
+
 
 def scopes_of(*policies: Policy) -> tuple[Scope, ...]:
     """Return what the limits of policies add up, each once; a limit on single transactions adds nothing up."""
@@ -71,13 +77,22 @@ class ReplayBook:
         self._tables: list[dict[ScopeKey, _Row]] = [{} for _ in self._scopes]
         self._by_limit: dict[int, tuple[Limit, dict[ScopeKey, _Row], int | None]] = {}
         self._held: dict[int, tuple[tuple[_Row, int], ...]] = {}
-        self.asked: list[tuple[Limit, ScopeKey, int]] = []
 
     def branch(self) -> ReplayBook:
         """Return a book that knows the same and goes its own way from here."""
         other = ReplayBook(self._scopes)
         other._tables, other._held = copy.deepcopy((self._tables, self._held))
         return other
+
+    def spend(self, shares: Shares, time: int) -> None:
+        """Count a draw that was signed before anything else was decided: it is never held in between."""
+        tables = self._tables
+        for place, key, amount in shares:
+            table = tables[place]
+            row = table.get(key)
+            if row is None:
+                row = table[key] = _Row()
+            row.spend(time, amount)
 
     def hold(self, number: int, shares: Shares) -> None:
         """Hold a draw's shares under its decision's number."""
@@ -111,28 +126,7 @@ class ReplayBook:
         return found
 
     def used(self, limit: Limit, key: ScopeKey, *, now: int) -> int:
-        """Return what a limit's window holds for a scope, and remember that it was asked."""
+        """Return what a limit's window holds for a scope."""
         _, table, window = self._by_limit.get(id(limit)) or self._table(limit)
         row = table.get(key)
-        total = 0
-        if row is not None:
-            total = row.held + row.sums[-1]
-            times = row.times
-            if window is not None and times and times[0] < now - window:
-                total -= row.sums[bisect_left(times, now - window)]
-        self.asked.append((limit, key, total))
-        return total
-
-    def agrees(self, asked: Iterable[tuple[Limit, ScopeKey, int]], *, now: int, less_is_same: bool) -> bool:
-        """Whether this book's answers could not have led to another decision.
-
-        Args:
-            asked: What another book was asked, and answered.
-            now: When.
-            less_is_same: No limit was exceeded, so that lower totals change nothing.
-        """
-        for limit, key, total in asked:
-            own = self.used(limit, key, now=now)
-            if own > total or (own < total and not less_is_same):
-                return False
-        return True
+        return 0 if row is None else row.total(None if window is None else now - window)

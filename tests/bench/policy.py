@@ -174,7 +174,6 @@ def _history(policy: Policy, dice: random.Random) -> list[Case]:
         now = NOW + number * SECONDS_APART
         draw = _draw(facts, now)
         decided = engine.decide(facts, draw, book, now=now)
-        book.asked.clear()
         if decided.allowed:
             book.hold(number, shares_of(scopes, draw))
             book.end(number, spent=now)
