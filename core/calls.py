@@ -173,7 +173,7 @@ class _Opener:
         if len(signatures) > 1 or (selector == TRANSFER_SELECTOR and signatures not in ([], [_TRANSFER])):
             # Two functions of one selector: whichever is meant, the other one might be.
             return [made]
-        if selector == TRANSFER_SELECTOR and call.value == 0 and not signatures:
+        if selector == TRANSFER_SELECTOR and not signatures and self._is_token(call):
             signatures = [_TRANSFER]
         return self._call(made, signatures[0], call) if signatures else [made]
 
@@ -191,6 +191,10 @@ class _Opener:
             has_data=False,
         )
 
+    def _is_token(self, call: _Inner) -> bool:
+        """Whether a token that the policy knows is called, and nothing is sent along that it might keep."""
+        return call.value == 0 and token_asset(self.chain, call.to) in self.books.assets
+
     def _call(self, made: Made, signature: str, call: _Inner) -> list[Made]:
         types = argument_types(signature)
         values = None if types is None else decode_strict(types, call.data[SELECTOR_BYTES:])
@@ -199,10 +203,8 @@ class _Opener:
         facts = tuple(fact_of(kind, value) for kind, value in zip(types, values, strict=True))
         made = dataclasses.replace(made, arguments=facts)
         token = token_asset(self.chain, call.to)
-        is_token = token in self.books.assets and call.value == 0
-        if signature == _TRANSFER and (is_token or made.contract is None):
-            if not is_token:
-                return [dataclasses.replace(made, arguments=None)]
+        is_token = self._is_token(call)
+        if signature == _TRANSFER and is_token:
             flow = Flow(token, str(facts[0]), _number(facts[1]))
             return [dataclasses.replace(made, kind=CallKind.TOKEN, flow=flow)]
         made = dataclasses.replace(made, kind=CallKind.CONTRACT)
