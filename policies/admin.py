@@ -131,7 +131,7 @@ class PolicyDraftForm(forms.ModelForm[PolicyDraft]):
     class Meta:
         model = PolicyDraft
         fields = ("title", "body")
-        widgets = {"body": forms.Textarea(attrs={"rows": 40, "cols": 110, "spellcheck": "false"})}  # noqa: RUF012 - Django's convention
+        widgets = {"body": forms.Textarea(attrs={"rows": 40, "cols": 110, "spellcheck": "false", "class": "mono"})}  # noqa: RUF012 - Django's convention
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
         super().__init__(*args, **kwargs)

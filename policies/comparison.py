@@ -97,7 +97,8 @@ def _rows(before: Policy, after: Policy, section: str) -> list[Side]:
         second = "" if becomes is None else _said(after, section, becomes)
         if was is not None and becomes is not None:
             first, second = _told_apart(was, becomes, first, second)
-        sides.append(Side(title=row_title(was if becomes is None else becomes), before=first, after=second))
+        title = row_title(before, was) if becomes is None else row_title(after, becomes)
+        sides.append(Side(title=title, before=first, after=second))
     return sides
 
 

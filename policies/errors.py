@@ -63,6 +63,10 @@ class DraftConflictError(PolicyAppError):
 class RowValueError(PolicyAppError):
     """A row of a form cannot be read; the message says what is wrong with what was typed."""
 
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
 
 class ProposalRefusedError(PolicyAppError):
     """A draft cannot be proposed, or a proposal has moved on. `code` is for machines, the message for people."""

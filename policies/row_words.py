@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 
 def time_words(seconds: int) -> str:
-    """Say a moment in UTC."""
-    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    """Say a moment in UTC, to the second where it is not on the minute."""
+    shape = "%Y-%m-%d %H:%M:%S UTC" if seconds % 60 else "%Y-%m-%d %H:%M UTC"
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime(shape)
 
 
 def count_words(count: int, one: str) -> str:
@@ -136,8 +137,12 @@ def row_words(policy: Policy, section: str, row: Any) -> str:  # noqa: ANN401 - 
     return _WORDS[section](policy, row)
 
 
-def row_title(row: Any) -> str:  # noqa: ANN401 - a row of any section
-    """Name a row as people know it."""
+def row_title(policy: Policy, row: Any) -> str:  # noqa: ANN401 - a row of any section
+    """Name a row as people know it. What its sentence says in full is left out."""
+    if hasattr(row, "usd_e8"):
+        return _symbol(policy, row.asset)
+    if hasattr(row, "symbol") or hasattr(row, "threshold"):
+        return str(row.symbol if hasattr(row, "symbol") else row.label)
     name = next(
         (str(getattr(row, field)) for field in ("id", "asset", "address", "name") if hasattr(row, field)), "?"
     )

@@ -53,6 +53,7 @@ class Book:
     labels: Options
     protocols: Options
     models: tuple[str, ...]
+    created: int | None
     expires: int | None
 
     @property
@@ -136,10 +137,10 @@ def _functions(contracts: Iterable[Row]) -> Options:
     return tuple((selector, f"{signature} ({selector})") for selector, signature in found.items())
 
 
-def _expires(body: Body) -> int | None:
+def _header(body: Body, name: str) -> int | None:
     header = body.get("header")
-    expires = header.get("expires") if isinstance(header, dict) else None
-    return expires if isinstance(expires, int) else None
+    moment = header.get(name) if isinstance(header, dict) else None
+    return moment if isinstance(moment, int) else None
 
 
 def book_of(body: Body) -> Book:
@@ -172,6 +173,7 @@ def book_of(body: Body) -> Book:
         beneficiaries=_distinct(_text(row, "beneficiary") for row in addresses),
         labels=_distinct(_text(row, "label") for row in addresses),
         protocols=_distinct(_text(row, "protocol") for row in contracts),
-        expires=_expires(body),
+        created=_header(body, "created"),
+        expires=_header(body, "expires"),
         models=tuple(model for model in models if isinstance(model, str)) if isinstance(models, list) else (),
     )

@@ -178,4 +178,5 @@ class ZoneForm(RowForm):
     def build(self) -> Row:
         """Return the zone with its offsets for the policy's life."""
         name = self.cleaned_data["name"]
-        return {"name": name, "offsets": zone_offsets(name, start=self.now, end=self.book.expires or self.now)}
+        start = min(self.now, self.book.created or self.now)
+        return {"name": name, "offsets": zone_offsets(name, start=start, end=self.book.expires or self.now)}

@@ -137,7 +137,7 @@ class Conditions:
                     wrong.append(f"condition {g + 1}.{r + 1}: {error}")
             groups.append(tuple(rows))
         if wrong:
-            raise RowValueError("; ".join(wrong))
+            raise RowValueError(*wrong)
         return tree_of(tuple(groups)) if groups else None
 
     def value(self) -> object:

@@ -178,7 +178,7 @@ class RowForm(forms.Form):
         try:
             self.blocks()
         except RowValueError as error:
-            self.add_error(None, str(error))
+            self.add_error(None, ValidationError(list(error.problems)))
             wrong = True
         if wrong or self.errors:
             return cleaned

@@ -50,14 +50,14 @@ class ControlsForm(RowForm):
     def blocks(self) -> None:
         """Read all four."""
         self.read: dict[str, object] = {}
-        wrong = []
+        wrong: list[str] = []
         for quorum in self.quorums:
             try:
                 self.read[quorum.prefix] = quorum.value()
             except RowValueError as error:
-                wrong.append(str(error))
+                wrong.extend(error.problems)
         if wrong:
-            raise RowValueError("; ".join(wrong))
+            raise RowValueError(*wrong)
 
     def build(self) -> Row:
         """Return the quorums and delays."""

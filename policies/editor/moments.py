@@ -7,7 +7,7 @@ import re
 
 from policies.errors import RowValueError
 
-_DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d|w)?")
+_DURATION = re.compile(r"([0-9]{1,11})\s*(s|m|h|d|w)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SHOWN = ((86_400, "d"), (3_600, "h"), (60, "m"))
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")

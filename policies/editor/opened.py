@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.conditions import is_web_only
 from core.documents.policy import Condition
 from core.errors import CoreError
+from core.policy_check import warnings
 from core.schema import read_struct
 from policies.comparison import policy_comparison
 from policies.drafts import draft_read
@@ -16,7 +17,7 @@ from policies.editor.body import body_read, body_revision, body_write, ordered, 
 from policies.editor.book import book_of
 from policies.editor.problems import problem_places, row_name
 from policies.errors import DraftTextError
-from policies.row_words import row_words
+from policies.row_words import row_title, row_words
 
 if TYPE_CHECKING:
     from core.documents.policy import Policy
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from policies.models import PolicyDraft
 
 _MOST_RAW = 160
+_LATER = "no time window uses it"
+"""What is mended by the row that comes next: it is listed, and stops nobody from saving."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,11 @@ class OpenDraft:
         return problem_places(self.body, self.reading.problems)
 
     @cached_property
+    def warnings(self) -> list[str]:
+        """What is not wrong and leaves no room; nothing while the draft cannot be read as a policy."""
+        return [] if self.reading.policy is None else warnings(self.reading.policy)
+
+    @cached_property
     def book(self) -> Book:
         """The lists to choose from."""
         return book_of(self.body)
@@ -101,7 +109,7 @@ class OpenDraft:
             TableRow(
                 index=index,
                 place=place + 1,
-                name=row_name(section.key, rows[index]),
+                name=self._title(section.key, index, rows[index]),
                 words=self._words(section.key, index, rows[index]),
                 web_rule=_is_web_rule(rows[index]),
                 problems=tuple(wrong.get(index, ())),
@@ -110,6 +118,10 @@ class OpenDraft:
             )
             for place, index in enumerate(line)
         ]
+
+    def _title(self, section: str, index: int, row: Row) -> str:
+        policy = self.reading.policy
+        return row_name(section, row) if policy is None else row_title(policy, getattr(policy, section)[index])
 
     def _words(self, section: str, index: int, row: Row) -> str:
         policy = self.reading.policy
@@ -149,7 +161,9 @@ def blocking_problems(opened: OpenDraft, body: Body, section: str, index: int | 
         is_new = problem.text not in before
         own = problem.section == section and problem.index == index
         # Two rows of one name or place: whichever of them is named, this one has brought it about.
-        if own or (is_new and (problem.section == section or "named" in problem.text)):
+        if _LATER in problem.text:
+            elsewhere += is_new
+        elif own or (is_new and (problem.section == section or "named" in problem.text)):
             blocking.append(problem.text)
         elif is_new:
             elsewhere += 1

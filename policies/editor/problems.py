@@ -48,7 +48,7 @@ _SINGLE = {
     "institution": GENERAL,
     "header": GENERAL,
 }
-_ENDS = (":", " ", ".", "[")
+_ENDS = (":", " ", ".", "[", "")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ def _named(body: Body) -> Iterator[tuple[str, str, int]]:
                 yield f"person {row.get('id')}", section, index
             if section == "prices":
                 yield f"price {row.get('asset')}", section, index
+                yield f"price: unknown asset {row.get('asset')}", section, index
             if section in ("contracts", "addresses"):
                 yield f"{word} {row.get('address')}", section, index
 
@@ -98,7 +99,8 @@ def _place(names: list[tuple[str, str, int]], text: str) -> Problem:
     first = word[0] if word is not None else ""
     if first in _NAMES:
         return Problem(text=text, section=first, index=None)
-    return Problem(text=text, section=_SINGLE.get(first), index=None)
+    known = next((section for section, (name, _) in _NAMES.items() if name.partition(" ")[0] == first), None)
+    return Problem(text=text, section=_SINGLE.get(first, known), index=None)
 
 
 def row_name(section: str, row: Row) -> str:

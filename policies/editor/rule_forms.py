@@ -49,7 +49,7 @@ class _ConditionedForm(RowForm):
 
     def blocks(self) -> None:
         """Read conditions and seats, and gather what is wrong with both."""
-        wrong = []
+        wrong: list[str] = []
         self.when: object = None
         self.quorum: dict[str, object] = {"seats": [], "sites": 0}
         try:
@@ -57,14 +57,14 @@ class _ConditionedForm(RowForm):
             if self.when is None and self.needs_conditions:
                 wrong.append("add at least one condition")
         except RowValueError as error:
-            wrong.append(str(error))
+            wrong.extend(error.problems)
         for quorum in self.quorums:
             try:
                 self.quorum = quorum.value()
             except RowValueError as error:
-                wrong.append(str(error))
+                wrong.extend(error.problems)
         if wrong:
-            raise RowValueError("; ".join(wrong))
+            raise RowValueError(*wrong)
 
 
 class _RuleForm(_ConditionedForm):

@@ -117,7 +117,7 @@ class Seats:
         except RowValueError as error:
             self.errors.append(str(error))
         if self.errors:
-            raise RowValueError(f"{self.title}: {'; '.join(self.errors)}")
+            raise RowValueError(*(f"{self.title}: {error}" for error in self.errors))
         return {"seats": listed, "sites": sites}
 
 
