@@ -37,13 +37,21 @@ COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",
     "custody.sweep.sweep_once",
     "policies.reports.reports_sweep",
+    "policies.reconcile.reconcile_sweep",
     "policies.sweep.sweep_once",
     "audit.sequencer.sweep_once",
 )
+# The hour of the day (UTC) from which limits' counters and reservations are compared, once.
+COUNTERSIGN_RECONCILE_HOUR = env.integer("COUNTERSIGN_RECONCILE_HOUR", default=2, minimum=0, maximum=23)
 # Where each signer listens, by its roster id; and who carries cases there.
 COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
 COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
-COUNTERSIGN_POLL_VIEWS = ("oms:request_status", "oms:queue_status", "admin:policies_draft_replay_status")
+COUNTERSIGN_POLL_VIEWS = (
+    "oms:request_status",
+    "oms:queue_status",
+    "admin:policies_draft_replay_status",
+    "admin:policies_draft_propose_status",
+)
 
 # ---------------------------------------------------------------------------------------------- security
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Protocol, cast
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from core.documents.policy import EvidenceKind
+from policies.children import child_end, child_start
 from policies.drafts import draft_read
 from policies.errors import PolicyAppError, ReportLostError, ReportRefusedError
 from policies.selectors import policy_active
@@ -26,6 +24,7 @@ from policies.services.reports import report_beat, report_claim, report_fail, re
 
 if TYPE_CHECKING:
     import datetime as dt
+    import subprocess
 
     from core.documents.policy import Policy
     from policies.models import PolicyReport
@@ -132,9 +131,8 @@ def report_run(*, report: PolicyReport, listener: Progress | None = None) -> Pol
 
 
 def _start(report_id: int, now: dt.datetime) -> None:
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "policy_report", str(report_id)]
     try:
-        _children[report_id] = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=settings.BASE_DIR)
+        _children[report_id] = child_start("policy_report", str(report_id))
     except OSError as error:
         _logger.exception("report %s: its process could not be started", report_id)
         report_fail(report_id=report_id, why=f"Its process could not be started: {error.strerror}.", now=now)
@@ -148,8 +146,8 @@ def _collect(now: dt.datetime) -> int:
         if code is None:
             continue
         del _children[report_id]
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        failed += report_fail(report_id=report_id, why=f"The process that made it {how}. Please ask again.", now=now)
+        why = f"The process that made it {child_end(code)}. Please ask again."
+        failed += report_fail(report_id=report_id, why=why, now=now)
     return failed
 
 

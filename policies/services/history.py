@@ -37,6 +37,11 @@ def history_share() -> None:
     _lock("pg_advisory_xact_lock_shared")
 
 
+def history_keep() -> None:
+    """Keep everybody else from deciding and from ending a hold until the transaction ends."""
+    _lock("pg_advisory_xact_lock")
+
+
 def _name(limit: Limit) -> _LimitName:
     return limit.id, ",".join(limit.per), str(limit.measure), limit.asset or ""
 
@@ -62,7 +67,7 @@ def limits_count(*, policy: Policy, now: int) -> int:
     if not limits_missing(policy=policy):
         return 0
     with transaction.atomic():
-        _lock("pg_advisory_xact_lock")
+        history_keep()
         # Read again under the lock: somebody else may just have counted them.
         missing = limits_missing(policy=policy)
         if missing:
