@@ -65,6 +65,7 @@ class Setting(StrEnum):
     OPEN_CALLS = "open_calls"
     PER_INITIATOR = "per_initiator"
     TWO_SITES = "two_sites"
+    RECOVERABLE = "recoverable"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

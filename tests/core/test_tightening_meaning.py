@@ -100,7 +100,8 @@ def joined(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     )
 
 
-CONDITIONS = st.recursive(LEAVES, joined, max_leaves=4)
+ALWAYS = Condition(op=ConditionOp.GE, field="fee", values=("0",), parts=())
+CONDITIONS = st.just(ALWAYS) | LEAVES | st.recursive(LEAVES, joined, max_leaves=4)
 QUORUMS = st.sampled_from(
     (
         Quorum(seats=(), sites=0),

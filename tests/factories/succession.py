@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from core.documents.consent import Consent, Decision, Ed25519Proof, SignedConsent, SubjectType
+from core.documents.consent import Consent, Decision, SubjectType
 from core.documents.policy import SignedPolicy
-from core.documents.roster import NamedKey
+from demo.forgeries.holders import HOLDERS, THRESHOLD, hold, recovery_keys
 from tests.factories.documents import DAY, header
 from tests.factories.world import World
+
+__all__ = ["HOLDERS", "holders", "next_policy", "recover", "recoverable", "without"]
 
 if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Person
 
-HOLDERS = ("vault-north", "vault-south", "notary")
-
-
-def holder_key(name: str) -> Ed25519PrivateKey:
-    """Return a holder's key; the same for the same name."""
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode("ascii")).digest())
-
 
 def holders() -> dict[str, Any]:
     """Return the fields of a policy that names the offline holders, two of three."""
-    keys = tuple(
-        NamedKey(id=name, public_key=holder_key(name).public_key().public_bytes_raw(), host="offline")
-        for name in HOLDERS
-    )
-    return {"recovery": keys, "recovery_threshold": 2}
+    return {"recovery": recovery_keys(), "recovery_threshold": THRESHOLD}
 
 
 def recoverable(**overrides: Any) -> World:  # noqa: ANN401 - fields of Policy
@@ -77,6 +65,5 @@ def recover(
             actor=name,
             reason="",
         )
-        proof = Ed25519Proof(kind="ed25519", signature=holder_key(name).sign(statement.challenge))
-        signed.append(SignedConsent(statement=statement, proof=proof))
+        signed.append(hold(statement, name))
     return SignedPolicy(policy=draft, consents=tuple(signed))

@@ -12,6 +12,7 @@ from core.documents.roster import Role
 from core.evm import address_of
 from demo.forgeries import Setting
 from demo.forgeries.case import PAYMENT
+from demo.forgeries.holders import THRESHOLD, recovery_keys
 from tests.factories.world import CHAIN, DAY, NATIVE, NOW, TOKEN, World, compare, limit, seats
 
 if TYPE_CHECKING:
@@ -80,6 +81,20 @@ def _two_sites(policy: Policy) -> dict[str, Any]:
     return {"people": people, "grants": grants}
 
 
+def _recoverable(policy: Policy) -> dict[str, Any]:
+    """Name offline recovery keys, and have one person more for each seat, so that anybody can be removed."""
+    spare = {
+        "clara": Role.RISK_OFFICER,
+        "tom": Role.CRO,
+        "olga": Role.POLICY_ADMIN,
+        "tessa": Role.SECURITY_COMMITTEE,
+    }
+    people = tuple(
+        dataclasses.replace(p, roles=(*p.roles, spare[p.id])) if p.id in spare else p for p in policy.people
+    )
+    return {"people": people, "recovery": recovery_keys(), "recovery_threshold": THRESHOLD}
+
+
 _CHANGES: dict[Setting, Callable[[Policy], dict[str, Any]]] = {
     Setting.STANDARD: lambda _: {},
     Setting.TWO_WALLETS: two_wallets,
@@ -87,6 +102,7 @@ _CHANGES: dict[Setting, Callable[[Policy], dict[str, Any]]] = {
     Setting.OPEN_CALLS: _open_calls,
     Setting.PER_INITIATOR: _per_initiator,
     Setting.TWO_SITES: _two_sites,
+    Setting.RECOVERABLE: _recoverable,
 }
 
 

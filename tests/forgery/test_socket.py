@@ -40,6 +40,8 @@ CLOCKED = frozenset(
         "at-the-edge-of-the-window",
         "clock-set-back",
         "price-that-has-expired",
+        "recovery-after-one-person-said-no",
+        "recovery-used-before-its-week",
         "signed-again-after-its-expiry",
         "signed-under-an-expired-policy",
     }
@@ -170,9 +172,9 @@ def test_forgery_in_time_is_refused_by_the_service_and_its_control_signed(name: 
 
 
 def test_only_what_needs_a_clock_is_played_without_the_socket(template: Template) -> None:
-    world = institution(Setting.STANDARD, wallet_public_key=template.public_key)
-    standard = [f for f in CATALOGUE.values() if f.setting is Setting.STANDARD]
-    assert {f.name for f in standard if f.build(case_of(world, nonce=0)).needs_clock} == CLOCKED
+    worlds = {setting: institution(setting, wallet_public_key=template.public_key) for setting in Setting}
+    built = {name: f.build(case_of(worlds[f.setting], nonce=0)) for name, f in CATALOGUE.items()}
+    assert {name for name, attack in built.items() if attack.needs_clock} == CLOCKED
 
 
 def test_after_all_of_them_the_signer_still_signs_and_holds_no_gap(shared: SocketGate) -> None:
