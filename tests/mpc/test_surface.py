@@ -82,5 +82,5 @@ def test_python_goes_on_while_the_library_computes() -> None:
     stop.set()
     thread.join()
     assert passed > 0.2
-    # A tenth of what it could have been: with the lock held it would be a handful.
-    assert ticks[0] > passed * 100
+    # A small part of what could have been, on a busy machine too: with the lock held it would be a handful.
+    assert ticks[0] > passed * 50
