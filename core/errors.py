@@ -96,6 +96,7 @@ class Refusal(StrEnum):
     FEES = "fees"
     CANCEL = "cancel"
     SUCCESSION = "succession"
+    LOG = "log"
 
 
 class RefusedError(CoreError):

@@ -12,13 +12,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.documents.roster import SignerRole
 from core.errors import CoreError, JournalError
 from signer import wire
 from signer.config import load_config
 from signer.console import in_groups, open_hsm, pin_genesis, recover, start_service
-from signer.errors import JournalWriteError, PinError, SignerError
+from signer.errors import ConfigError, JournalWriteError, PinError, SignerError
 from signer.files import exclusive
 from signer.hardening import harden
+from signer.log_console import pin_log, start_log
+from signer.log_key import make_log_key
 from signer.provision import init_state, make_key
 from signer.server import Server, listen
 
@@ -50,11 +53,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for command in parsers.values():
         command.add_argument("--state", type=Path, required=True, help="the signer's own folder, mode 0700")
     parsers["init"].add_argument("--signer-id", required=True, help="roster id, as the policy names it")
-    parsers["init"].add_argument("--role", choices=["hsm"], default="hsm")
+    parsers["init"].add_argument("--role", choices=["hsm", "log"], default="hsm", help="what it will be")
     parsers["init"].add_argument("--socket", help="where to listen; by default signer.sock in the state folder")
     parsers["init"].add_argument("--allow-uid", type=int, action="append", default=[], help="user of a courier")
     parsers["init"].add_argument("--socket-group", help="group of the socket; its mode is then 0660")
-    parsers["keygen"].add_argument("--label", required=True, help="the key's label in the token")
+    parsers["keygen"].add_argument("--label", help="a wallet key's label in the token; a log has one key")
     parsers["pin"].add_argument("policy", type=Path, help="the signed policy, JSON")
     parsers["pin"].add_argument("--expect", help="the digest that was compared, instead of typing it")
     parsers["recover"].add_argument("--ceremony", type=Path, required=True, help="ceremony with consents, JSON")
@@ -70,6 +73,7 @@ def _init(options: argparse.Namespace) -> int:
     so_pin = init_state(
         options.state,
         options.signer_id,
+        role=SignerRole(options.role),
         socket_path=options.socket,
         allowed_uids=options.allow_uid,
         group=options.socket_group,
@@ -86,6 +90,11 @@ def _keygen(options: argparse.Namespace) -> int:
     with exclusive(config.state):
         hsm = open_hsm(config)
         try:
+            if config.role is SignerRole.LOG:
+                _say(json.dumps({"public_key": "0x" + make_log_key(hsm).hex()}))
+                return 0
+            if options.label is None:
+                raise ConfigError("--label: a wallet's key has a label in the token")
             made = make_key(hsm, options.label)
         finally:
             hsm.close()
@@ -104,8 +113,9 @@ def _pin(options: argparse.Namespace) -> int:
         except EOFError:
             return ""
 
+    pin = pin_log if load_config(options.state).role is SignerRole.LOG else pin_genesis
     with exclusive(options.state):
-        _say(pin_genesis(options.state, options.policy.read_bytes(), confirm))
+        _say(pin(options.state, options.policy.read_bytes(), confirm))
     return 0
 
 
@@ -122,7 +132,7 @@ def _serve(options: argparse.Namespace) -> int:
     config = load_config(options.state)
     harden(network=config.network)
     with exclusive(config.state):
-        service, hsm = start_service(config)
+        service, hsm = start_log(config) if config.role is SignerRole.LOG else start_service(config)
         try:
             listener = listen(config.socket, config.bounds.connections)
             server = Server(listener, service, config.socket, config.bounds)

@@ -187,7 +187,7 @@ def load_config(state: Path) -> SignerConfig:
         role = SignerRole(root.text("role"))
     except ValueError as error:
         raise ConfigError("role: hsm, party or log is expected") from error
-    if role is not SignerRole.HSM:
+    if role is SignerRole.PARTY:
         raise ConfigError(f"role: {role} is not built yet")
     token, socket, bounds = root.table("token"), root.table("socket"), root.table("bounds")
     conf = token.optional_text("softhsm_conf")

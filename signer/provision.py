@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pkcs11 import UserType
 
+from core.documents.roster import SignerRole
 from signer.config import CONFIG_FILE, PIN_FILE, SOFTHSM_FILE, check_name, check_private, load_config
 from signer.errors import ConfigError
 from signer.files import write_new
@@ -33,7 +34,7 @@ SOFTHSM_MODULES = (
 _SETTINGS = """\
 # One signer's settings. Nothing in here says what may be signed: that stands in the pins.
 signer = {signer}
-role = "hsm"
+role = {role}
 
 [token]
 module = {module}
@@ -52,6 +53,7 @@ def init_state(
     state: Path,
     signer: str,
     *,
+    role: SignerRole = SignerRole.HSM,
     socket_path: str | None,
     allowed_uids: Sequence[int],
     group: str | None,
@@ -61,6 +63,7 @@ def init_state(
     Args:
         state: The folder; made with mode 0700.
         signer: The signer's roster id.
+        role: What it will be: `hsm` or `log`.
         socket_path: Where it will listen; by default inside the folder, for its own user only.
         allowed_uids: Users who may connect; by default its own.
         group: The socket's group; with one, or with other users, the mode is 0660.
@@ -76,7 +79,8 @@ def init_state(
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_private(state, most=0o700)
     if (state / CONFIG_FILE).exists():
-        if load_config(state).signer != signer:
+        known = load_config(state)
+        if (known.signer, known.role) != (signer, role):
             raise ConfigError(f"{state}: belongs to another signer")
         return None
     if (state / PIN_FILE).exists():
@@ -89,6 +93,7 @@ def init_state(
     so_pin = _make_token(state, label=f"countersign-{signer}")
     text = _SETTINGS.format(
         signer=json.dumps(signer),
+        role=json.dumps(str(role)),
         module=json.dumps(_softhsm_module()),
         label=json.dumps(f"countersign-{signer}"),
         path=json.dumps(socket_path or "signer.sock"),

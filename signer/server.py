@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from core.canonical import Json
     from signer.config import Bounds, SocketConfig
+    from signer.log_service import LogService
     from signer.service import Service
 
 log = logging.getLogger("signer")
@@ -62,9 +63,11 @@ class Connection:
 
 
 class Server:
-    """Serves one `Service` until it is asked to stop or the journal fails."""
+    """Serves one `Service` or `LogService` until it is asked to stop or the journal fails."""
 
-    def __init__(self, listener: socket.socket, service: Service, config: SocketConfig, bounds: Bounds) -> None:
+    def __init__(
+        self, listener: socket.socket, service: Service | LogService, config: SocketConfig, bounds: Bounds
+    ) -> None:
         """Take over a listening socket.
 
         Args:

@@ -92,6 +92,8 @@ class Service:
             return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
         if op == "policy":
             return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
+        if op == "checkpoint":
+            raise RefusedError(Refusal.UNSUPPORTED, "this signer's key signs transactions, and nothing else")
         return self.status(now=now)
 
     def sign(self, bundle: Bundle, *, now: int) -> Signature:

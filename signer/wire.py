@@ -5,6 +5,7 @@ Requests have exactly these fields:
     {"v": 1, "op": "sign",    "bundle": Bundle}
     {"v": 1, "op": "control", "order": HaltOrder | ResumeOrder | VetoOrder}
     {"v": 1, "op": "policy",  "signed_policy": SignedPolicy}
+    {"v": 1, "op": "checkpoint", "checkpoint": {"size", "root", "old", "proof"}}   (role `log` only)
     {"v": 1, "op": "status"}
 
 Answers: ``{"v": 1, "ok": true, "result": {…}}``, or ``{"v": 1, "ok": false, "error": {"code", "message", "retry"}}``
@@ -27,6 +28,7 @@ OPERATIONS: dict[str, str | None] = {
     "sign": "bundle",
     "control": "order",
     "policy": "signed_policy",
+    "checkpoint": "checkpoint",
     "status": None,
 }
 """Each operation with the one field that it takes."""
