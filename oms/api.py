@@ -57,13 +57,19 @@ class StrictJsonParser(BaseParser):
         return value
 
 
-def _part(request: Request, name: str) -> bytes:
+def request_part(request: Request, name: str) -> bytes:
+    """Return one field of a request's body, canonical JSON.
+
+    Raises:
+        ParseError: If it is missing.
+    """
     if name not in request.data:
         raise ParseError(f"“{name}” is missing.")
     return canonical(request.data[name])
 
 
-def _user(request: Request) -> User:
+def request_user(request: Request) -> User:
+    """Return who asks."""
     # The permission class has seen to it; this says so to the type checker, and fails closed.
     if not request.user.is_authenticated:
         raise NotAuthenticated
@@ -78,9 +84,9 @@ class AskView(APIView):
     def post(self, request: Request) -> Response:
         """Ask."""
         asked = request_ask(
-            user=_user(request),
-            mandate_raw=_part(request, "mandate"),
-            consent_raw=_part(request, "consent"),
+            user=request_user(request),
+            mandate_raw=request_part(request, "mandate"),
+            consent_raw=request_part(request, "consent"),
             now=timezone.now(),
         )
         return Response({"next": reverse("oms:request", args=[asked.reference]), "state": asked.state}, status=201)
@@ -94,7 +100,10 @@ class ConsentView(APIView):
     def post(self, request: Request, reference: str) -> Response:
         """Record it."""
         decided = request_consent(
-            user=_user(request), reference=reference, consent_raw=_part(request, "consent"), now=timezone.now()
+            user=request_user(request),
+            reference=reference,
+            consent_raw=request_part(request, "consent"),
+            now=timezone.now(),
         )
         return Response({"next": reverse("oms:request", args=[decided.reference]), "state": decided.state})
 
@@ -106,7 +115,7 @@ class StatusView(APIView):
 
     def get(self, request: Request, reference: str) -> Response:
         """Answer, and tell the page when there is nothing more to wait for."""
-        detail = detail_of(request=request_get(user=_user(request), reference=reference))
+        detail = detail_of(request=request_get(user=request_user(request), reference=reference))
         final = detail.summary.final
         if request.accepted_renderer.format == "html":
             status = STOP_POLLING if final else 200
@@ -130,7 +139,7 @@ class DecisionView(APIView):
 
     def get(self, request: Request, reference: str) -> Response:
         """Answer; null while nothing is decided."""
-        found = request_get(user=_user(request), reference=reference)
+        found = request_get(user=request_user(request), reference=reference)
         decision = decision_find(intent_digest=found.intent_digest)
         body = None if decision is None else view_data(view=decision_view(decision=decision))
         return Response({"reference": reference, "decision": body})

@@ -6,30 +6,53 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.utils import timezone
 
 from approvals.selectors import consent_documents
-from core.documents.consent import Decision, SubjectType
-from core.documents.mandate import Mandate
+from core.documents.consent import Decision, SubjectType, WebAuthnProof
+from core.documents.mandate import Mandate, SingleOrder
 from core.documents.roster import Role
 from core.facts import resolve_asker
 from core.lifecycle import State
 from core.quorum import EMPTY, Approver, describe, open_seats, parts_to_fill
 from oms.errors import RequestMissingError
 from oms.models import TransactionEvent, TransactionRequest
+from policies.inflight import is_listed, newest_word, rosters_now
 from policies.selectors import decision_asked, decision_find, decision_required, policy_active, policy_find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from django.db.models import QuerySet
 
     from approvals.models import User
     from core.documents.policy import Policy, Quorum
     from core.documents.roster import Person
+    from core.quorum import OpenSeats
+    from policies.facts import FactValue
+    from policies.inflight import NewestWord
 
 DESK_ROLES = frozenset({Role.TRADER, Role.PORTFOLIO_MANAGER})
 """Who holds no other role than these sees the own desk only."""
 WAITING = (State.PENDING.value, State.APPROVED.value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewestSeats:
+    """What the version in force asks for of a case that was asked under an earlier one."""
+
+    number: int
+    allowed: bool
+    reasons: tuple[str, ...]
+    required: Quorum
+    words: str
+    open_roles: tuple[Role, ...]
+    open_sites: int
+
+    @property
+    def filled(self) -> bool:
+        """Whether it allows the case and nobody is missing."""
+        return self.allowed and not self.open_roles and not self.open_sites
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,11 +64,13 @@ class Seats:
     approved_by: tuple[str, ...]
     open_roles: tuple[Role, ...]
     open_sites: int
+    newest: NewestSeats | None = None
 
     @property
     def filled(self) -> bool:
-        """Whether nobody is missing."""
-        return not self.open_roles and not self.open_sites
+        """Whether nobody is missing, under the version of the case and under the one in force."""
+        filled = not self.open_roles and not self.open_sites
+        return filled and (self.newest is None or self.newest.filled)
 
 
 def person_of(*, user: User, policy: Policy | None = None) -> Person | None:
@@ -96,39 +121,83 @@ def can_approve(*, user: User, request: TransactionRequest) -> bool:
     if policy is None or person is None or State(request.state) is not State.PENDING:
         return False
     mandate = Mandate.from_bytes(request.mandate_text.encode())
+    rosters = rosters_now()
+    if not any(is_listed(actor=person.id, credential=key.credential_id, rosters=rosters) for key in person.keys):
+        return False
     if person.id in resolve_asker(mandate, policy).persons:
         return False
     seats = seats_of(request=request)
-    # A seat that is taken may be freed for others: what counts is a role that the quorum asks for at all.
-    return person.id not in seats.approved_by and any(s.role in person.roles for s in seats.required.seats)
+    wanted = [seats.required, *([] if seats.newest is None else [seats.newest.required])]
+    # A seat that is taken may be freed for others: what counts is a role that a quorum asks for at all.
+    of_use = any(seat.role in person.roles for quorum in wanted for seat in quorum.seats)
+    return person.id not in seats.approved_by and of_use
 
 
-def seats_of(*, request: TransactionRequest) -> Seats:
-    """Return the seats of a request as its recorded consents fill them. For showing and routing only."""
+def seats_of(
+    *, request: TransactionRequest, claims: Mapping[str, FactValue] | None = None, now: int | None = None
+) -> Seats:
+    """Return the seats of a request as its recorded consents fill them. For showing and routing only.
+
+    Args:
+        request: The request.
+        claims: What this server knows now, for the version in force; None for what it knew at the decision.
+        now: Unix seconds; None for the clock.
+    """
     policy = policy_find(digest=request.policy_digest)
     decision = decision_find(intent_digest=request.intent_digest)
     required = EMPTY if decision is None else decision_required(decision=decision)
-    approved = list(_approvers(request, policy)) if policy is not None else []
+    mandate = Mandate.from_bytes(request.mandate_text.encode())
+    newest = None
+    if isinstance(mandate.order, SingleOrder):
+        at = int(timezone.now().timestamp()) if now is None else now
+        newest = newest_word(mandate=mandate, intent=mandate.order.intent, claims=claims, now=at)
+    barred = frozenset[str]() if newest is None else newest.barred
+    approved = [] if policy is None else list(_approvers(request, mandate, policy, policy, barred))
     # As signers count: what is joined has to be filled, and so has each quorum that was joined in it.
-    asked = () if decision is None else decision_asked(decision=decision)
-    missing = max((open_seats(part, approved) for part in parts_to_fill(required, asked)), key=lambda part: part.size)
+    missing = _missing(required, () if decision is None else decision_asked(decision=decision), approved)
     return Seats(
         required=required,
         words=describe(required),
         approved_by=tuple(dict.fromkeys(one.person.id for one in approved)),
         open_roles=missing.roles,
         open_sites=missing.sites,
+        newest=None if newest is None or policy is None else _newest_seats(request, mandate, policy, newest),
     )
 
 
-def _approvers(request: TransactionRequest, policy: Policy) -> Iterable[Approver]:
-    mandate = Mandate.from_bytes(request.mandate_text.encode())
-    barred = resolve_asker(mandate, policy).persons
-    people = {person.id: person for person in policy.people}
+def _missing(required: Quorum, asked: Iterable[Quorum], approved: list[Approver]) -> OpenSeats:
+    return max((open_seats(part, approved) for part in parts_to_fill(required, asked)), key=lambda part: part.size)
+
+
+def _newest_seats(request: TransactionRequest, mandate: Mandate, policy: Policy, newest: NewestWord) -> NewestSeats:
+    approved = list(_approvers(request, mandate, policy, newest.policy, newest.barred))
+    missing = _missing(newest.required, newest.asked, approved)
+    return NewestSeats(
+        number=newest.policy.number,
+        allowed=newest.allowed,
+        reasons=newest.reasons,
+        required=newest.required,
+        words=describe(newest.required),
+        open_roles=missing.roles,
+        open_sites=missing.sites,
+    )
+
+
+def _approvers(
+    request: TransactionRequest, mandate: Mandate, policy: Policy, roster: Policy, barred: frozenset[str]
+) -> Iterable[Approver]:
+    """Yield the approvals that count: consents under the case's own policy, by people as `roster` lists them."""
+    out = resolve_asker(mandate, policy).persons | barred
+    own = {person.id for person in policy.people}
+    people = {person.id: person for person in roster.people}
+    rosters = rosters_now()
     for signed in consent_documents(subject=request.mandate_digest):
         statement = signed.statement
         counts = statement.decision is Decision.APPROVE and statement.subject_type is SubjectType.MANDATE
-        if counts and statement.actor in people and statement.actor not in barred:
+        known = statement.actor in own and statement.actor in people and statement.actor not in out
+        if not counts or not known or not isinstance(signed.proof, WebAuthnProof):
+            continue
+        if is_listed(actor=statement.actor, credential=signed.proof.credential_id, rosters=rosters):
             yield Approver(people[statement.actor], statement.header.created)
 
 

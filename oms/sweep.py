@@ -11,7 +11,8 @@ from django.db.models import Q
 from core.lifecycle import Event, State
 from oms.models import TransactionRequest
 from oms.transitions import request_lock, request_move
-from oms.workflow import ACTOR, request_recheck
+from oms.workflow import ACTOR, request_recheck, request_reconsider
+from policies.selectors import policy_active
 
 LEASE = dt.timedelta(seconds=30)
 STEPS_MOST = 64
@@ -41,6 +42,21 @@ def _claim(*, now: dt.datetime) -> list[str]:
     return claimed
 
 
+def _outdated(*, now: dt.datetime) -> list[str]:
+    """Claim pending requests that were asked under another version than the one in force, each now and then."""
+    policy = policy_active()
+    if policy is None:
+        return []
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
+    pending = TransactionRequest.objects.filter(free, state=State.PENDING, expires_at__gt=now)
+    due = pending.exclude(policy_digest=policy.digest).order_by("moved_at")
+    return [
+        reference
+        for reference in list(due.values_list("reference", flat=True)[:STEPS_MOST])
+        if pending.filter(reference=reference).update(lease_until=now + LEASE)
+    ]
+
+
 def sweep_once(*, now: dt.datetime) -> int:
     """Expire and hand over what is due; return how many requests moved.
 
@@ -54,6 +70,11 @@ def sweep_once(*, now: dt.datetime) -> int:
             moved += request_expire(reference=reference, now=now)
         except Exception:  # as below
             _logger.exception("request %s could not expire", reference[:8])
+    for reference in _outdated(now=now):
+        try:
+            moved += request_reconsider(reference=reference, now=now)
+        except Exception:  # as below
+            _logger.exception("request %s could not be reconsidered", reference[:8])
     for reference in _claim(now=now):
         try:
             moved += request_recheck(reference=reference, now=now)

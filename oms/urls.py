@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import api, views
+from oms import api, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("queue/", views.queue, name="queue"),
     path("queue/rows/", views.queue_status, name="queue_status"),
     path("queue/<slug:reference>/", views.case, name="case"),
+    path("policies/<slug:digest>/", policy_views.policy, name="policy"),
+    path("api/policies/<slug:digest>/consents/", policy_views.PolicyConsentView.as_view(), name="policy_consent"),
     path("api/requests/", api.AskView.as_view(), name="request_ask"),
     path("api/requests/<slug:reference>/consents/", api.ConsentView.as_view(), name="request_consent"),
     path("api/requests/<slug:reference>/status/", api.StatusView.as_view(), name="request_status"),

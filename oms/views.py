@@ -30,6 +30,7 @@ from oms.selectors import (
     requests_waiting,
 )
 from oms.services import request_preview
+from policies.proposals import proposals_waiting
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
@@ -42,22 +43,24 @@ ALARM_ROWS = 8
 _UNPROCESSABLE = 422
 
 
-def _user(request: HttpRequest) -> User:
+def page_user(request: HttpRequest) -> User:
+    """Return who looks at a page."""
     # Every page is behind LoginRequiredMiddleware; this says so to the type checker, and fails closed.
     if not request.user.is_authenticated:
         raise Http404
     return request.user
 
 
-def _context(request: HttpRequest, **more: object) -> dict[str, Any]:
-    person = person_of(user=_user(request))
+def page_context(request: HttpRequest, **more: object) -> dict[str, Any]:
+    """Return what every page shows around its own part."""
+    person = person_of(user=page_user(request))
     roles = frozenset() if person is None else frozenset(person.roles)
     return {"person": person, "decides": bool(roles - DESK_ROLES), "demo": settings.COUNTERSIGN_DEMO, **more}
 
 
 def _found(request: HttpRequest, reference: str) -> TransactionRequest:
     try:
-        return request_get(user=_user(request), reference=reference)
+        return request_get(user=page_user(request), reference=reference)
     except RequestMissingError as error:
         raise Http404(str(error)) from error
 
@@ -80,7 +83,7 @@ def consent_link(*, document: object, decision: str, actor: str, claimed: dict[s
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """Lead people to where their work is."""
-    decides = _context(request)["decides"]
+    decides = page_context(request)["decides"]
     return redirect("oms:queue" if decides else "oms:requests")
 
 
@@ -90,7 +93,7 @@ def request_new(request: HttpRequest) -> HttpResponse:
     """Show the form; posted, preview what was typed. Nothing is stored before the asker has signed."""
     policy = policy_active()
     if policy is None:
-        return render(request, "oms/no_policy.html", _context(request), status=503)
+        return render(request, "oms/no_policy.html", page_context(request), status=503)
     typed = request.POST if request.method == "POST" else None
     form = NewRequestForm(policy, typed, now=int(timezone.now().timestamp()))
     preview = None
@@ -99,8 +102,8 @@ def request_new(request: HttpRequest) -> HttpResponse:
         preview = _preview(request, form)
     if preview is None:
         status = _UNPROCESSABLE if form.is_bound and form.errors else 200
-        return render(request, "oms/request_new.html", _context(request, form=form, policy=policy), status=status)
-    return render(request, "oms/request_preview.html", _context(request, **_preview_context(form, preview)))
+        return render(request, "oms/request_new.html", page_context(request, form=form, policy=policy), status=status)
+    return render(request, "oms/request_preview.html", page_context(request, **_preview_context(form, preview)))
 
 
 def _preview(request: HttpRequest, form: NewRequestForm) -> Preview | None:
@@ -110,7 +113,7 @@ def _preview(request: HttpRequest, form: NewRequestForm) -> Preview | None:
     data = form.cleaned_data
     try:
         return request_preview(
-            user=_user(request),
+            user=page_user(request),
             wallet=data["wallet"],
             asset=data["asset"],
             destination=form.wanted_destination,
@@ -148,9 +151,9 @@ def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object
 def request_list(request: HttpRequest) -> HttpResponse:
     """List the reader's own requests, or everything that they may see."""
     scope = "all" if request.GET.get("show") == "all" else "mine"
-    rows = requests_visible(user=_user(request)) if scope == "all" else requests_of(user=_user(request))
+    rows = requests_visible(user=page_user(request)) if scope == "all" else requests_of(user=page_user(request))
     page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
-    context = _context(request, page=page, rows=summary_list(requests=page.object_list), scope=scope)
+    context = page_context(request, page=page, rows=summary_list(requests=page.object_list), scope=scope)
     return render(request, "oms/request_list.html", context)
 
 
@@ -159,10 +162,10 @@ def request_list(request: HttpRequest) -> HttpResponse:
 def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one request: what, where it stands, why, and who."""
     found = _found(request, reference)
-    user = _user(request)
+    user = page_user(request)
     open_states = (State.PENDING, State.APPROVED)
     may_withdraw = found.asker == user.person_id and State(found.state) in open_states
-    context = _context(
+    context = page_context(
         request,
         detail=detail_of(request=found),
         may_withdraw=may_withdraw,
@@ -180,7 +183,7 @@ def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
 @require_GET
 def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
     """Lead from an intent's digest, as reports name cases, to its request."""
-    found = requests_visible(user=_user(request)).filter(intent_digest=digest).first()
+    found = requests_visible(user=page_user(request)).filter(intent_digest=digest).first()
     if found is None:
         raise Http404("There is no such request, or it is another desk's.")
     return redirect("oms:request", found.reference)
@@ -190,8 +193,10 @@ def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
 @require_GET
 def queue(request: HttpRequest) -> HttpResponse:
     """List what waits for this person's consent."""
-    rows = summary_list(requests=requests_waiting(user=_user(request)))
-    context = _context(request, rows=rows)
+    rows = summary_list(requests=requests_waiting(user=page_user(request)))
+    user = page_user(request)
+    policies = proposals_waiting(person=user.person_id, now=int(timezone.now().timestamp()))
+    context = page_context(request, rows=rows, policies=policies)
     # Alarms name people and cases of all desks.
     context["alarms"] = alarm_list(most=ALARM_ROWS) if context["decides"] else []
     return render(request, "oms/queue.html", context)
@@ -201,7 +206,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 @require_GET
 def queue_status(request: HttpRequest) -> HttpResponse:
     """Answer the queue's polling with its rows."""
-    rows = summary_list(requests=requests_waiting(user=_user(request)))
+    rows = summary_list(requests=requests_waiting(user=page_user(request)))
     return render(request, "oms/_queue.html", {"rows": rows})
 
 
@@ -210,9 +215,9 @@ def queue_status(request: HttpRequest) -> HttpResponse:
 def case(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a case to whoever has to decide on it."""
     found = _found(request, reference)
-    user = _user(request)
+    user = page_user(request)
     detail = detail_of(request=found)
-    context = _context(
+    context = page_context(
         request,
         detail=detail,
         may_decide=can_approve(user=user, request=found),

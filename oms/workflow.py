@@ -14,11 +14,13 @@ from core.custody_lifecycle import JobEvent
 from core.documents.mandate import Mandate, SingleOrder
 from core.lifecycle import Event, State
 from custody.errors import CustodyError
+from custody.selectors import wallet_find
 from custody.services import job_create
 from oms.models import TransactionRequest
-from oms.preview import simulate
-from oms.selectors import seats_of
-from oms.transitions import request_lock, request_move
+from oms.preview import claims_of, simulate
+from oms.selectors import first_use, seats_of
+from oms.transitions import NOTE_MOST, request_lock, request_move
+from policies.proposals import signer_behind
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from core.documents.mandate import Intent
     from custody.ports import JobChange
+    from oms.selectors import NewestSeats, Seats
 
 ACTOR = "system:oms"
 
@@ -57,10 +60,58 @@ def intent_of(mandate: Mandate) -> Intent:
 
 def request_route(*, request: TransactionRequest, now: dt.datetime) -> None:
     """Approve a locked, pending request once every seat is filled."""
-    seats = seats_of(request=request)
-    if State(request.state) is State.PENDING and seats.filled:
+    seats = seats_of(request=request, now=int(now.timestamp()))
+    if State(request.state) is not State.PENDING:
+        return
+    if seats.newest is not None and not seats.newest.allowed:
+        request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=_denied(seats.newest))
+    elif seats.filled:
         names = ", ".join(sorted(seats.approved_by))
         request_move(request=request, event=Event.FILL, actor=ACTOR, now=now, note=f"approved by {names}")
+
+
+def _denied(newest: NewestSeats) -> str:
+    why = "; ".join(newest.reasons) or "no grant matches"
+    return f"Policy {newest.number} came into force since this was asked, and does not allow it: {why}"[:NOTE_MOST]
+
+
+def _under_newest(seats: Seats) -> str:
+    """Say why an approved request cannot go on under the version in force; empty if it can."""
+    if policy_active() is None:
+        return "No policy is in force."
+    newest = seats.newest
+    if newest is not None and not newest.allowed:
+        return _denied(newest)
+    if newest is not None and not newest.filled:
+        words = f"Policy {newest.number} came into force since this was approved, and takes {newest.words}"
+        return f"{words}: please ask again under it."[:NOTE_MOST]
+    if not seats.filled:
+        return "Somebody who approved this no longer counts: please ask again."
+    return ""
+
+
+def _wait(request: TransactionRequest, why: str) -> bool:
+    """Let an approved request wait and say why, once."""
+    if request.sub_status != why[:NOTE_MOST]:
+        request.sub_status = why[:NOTE_MOST]
+        request.save(update_fields=["sub_status"])
+        entry_append(
+            actor=ACTOR,
+            tag=AuditTag.REQUEST_STUCK,
+            subject=request.intent_digest,
+            payload={"why": request.sub_status},
+            severity=Severity.WARNING,
+        )
+    return False
+
+
+def request_reconsider(*, reference: str, now: dt.datetime) -> bool:
+    """Look at a pending request again, because another version came into force; whether it moved."""
+    with transaction.atomic():
+        request = request_lock(reference=reference)
+        before = request.state
+        request_route(request=request, now=now)
+        return request.state != before
 
 
 def request_recheck(*, reference: str, now: dt.datetime) -> bool:
@@ -77,31 +128,28 @@ def request_recheck(*, reference: str, now: dt.datetime) -> bool:
     mandate = Mandate.from_bytes(request.mandate_text.encode())
     intent = intent_of(mandate)
     simulation, problem = simulate(intent)
-    policy = policy_active()
+    wallet = wallet_find(caip10=intent.wallet)
     with transaction.atomic():
         request = request_lock(reference=reference)
         if State(request.state) is not State.APPROVED:
             return False
-        if policy is None or policy.digest != request.policy_digest:
-            note = "The policy changed since this was asked: please ask again."
-            request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=note)
+        claims = claims_of(simulation, first_use=first_use(chain=request.chain, destination=request.destination))
+        # What could not be simulated waits below: here only what the version in force says of it for sure.
+        seats = seats_of(request=request, claims=None if simulation is None else claims, now=int(now.timestamp()))
+        why_not = _under_newest(seats)
+        if why_not:
+            request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=why_not)
             return True
         if simulation is None:
-            if request.sub_status != problem[:400]:
-                request.sub_status = problem[:400]
-                request.save(update_fields=["sub_status"])
-                entry_append(
-                    actor=ACTOR,
-                    tag=AuditTag.REQUEST_STUCK,
-                    subject=request.intent_digest,
-                    payload={"why": request.sub_status},
-                    severity=Severity.WARNING,
-                )
-            return False
+            return _wait(request, problem)
         if not simulation.succeeded:
             note = f"Simulated again before signing, it would fail: {simulation.reason}"
             request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=note)
             return True
+        # A signer that has not taken this version yet would refuse the case for good.
+        behind = "" if wallet is None else signer_behind(signer=wallet.signer, digest=request.policy_digest, now=now)
+        if behind:
+            return _wait(request, f"Waits: {behind}.")
         return _hand_over(request, mandate, intent, now)
 
 

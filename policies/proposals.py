@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 from approvals.selectors import consent_documents, consent_list_for_subject
@@ -11,7 +12,14 @@ from core.consents import Subject, approvers, check_consent
 from core.documents.consent import Decision, SubjectType
 from core.errors import RefusedError
 from core.quorum import describe, open_seats
-from policies.models import OPEN_STATUSES, HandoverState, PolicyHandover, PolicyVersion, VersionStatus
+from policies.models import (
+    OPEN_STATUSES,
+    HandoverState,
+    PolicyHandover,
+    PolicyReport,
+    PolicyVersion,
+    VersionStatus,
+)
 from policies.selectors import version_active, version_policy
 
 if TYPE_CHECKING:
@@ -210,3 +218,27 @@ def signer_behind(*, signer: str, digest: str, now: dt.datetime) -> str:
     if row.effective_at is None or row.effective_at > now:
         return f"signer {signer} brings {what} into force at {row.effective_at:%Y-%m-%d %H:%M:%S} UTC"
     return ""
+
+
+_LINK_BYTES = 1_250_000
+"""What the consent page takes in its address, before base64: the policy and as many of its reports as fit."""
+
+
+def proposal_reports(*, version: PolicyVersion) -> list[dict[str, str]]:
+    """Return the reports that a version names, for the consent page; one that does not fit is left out.
+
+    The page recomputes each digest and shows what it does not get as missing.
+    """
+    policy = version_policy(version=version)
+    room = _LINK_BYTES - len(version.document.encode())
+    offered = []
+    for row in policy.evidence:
+        report = PolicyReport.objects.filter(kind=row.kind.value, digest=row.digest).order_by("-pk").first()
+        if report is None:
+            continue
+        # A report is JSON inside of JSON: its quotes are escaped.
+        size = len(json.dumps(report.body, ensure_ascii=False).encode())
+        if size <= room:
+            offered.append({"kind": row.kind.value, "body": report.body})
+            room -= size
+    return offered

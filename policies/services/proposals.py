@@ -6,7 +6,9 @@ here routes and shows. Signers verify all of it again and decide for themselves 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import secrets
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
@@ -21,11 +23,13 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.policy import SignedPolicy
 from core.errors import RefusedError
 from core.succession import check_successor
+from policies.drafts import draft_read, draft_text
 from policies.errors import ProposalMissingError, ProposalRefusedError
 from policies.models import PolicyDraft, PolicyVersion, VersionStatus
 from policies.proposal_checks import PROPOSAL_SECONDS, proposal_read
 from policies.proposals import proposal_seats
-from policies.selectors import version_active, version_policy
+from policies.selectors import policy_active, version_active, version_policy
+from policies.services.drafts import draft_save
 from policies.services.versions import version_end, version_lock, version_sign
 
 if TYPE_CHECKING:
@@ -94,6 +98,26 @@ def _store(policy: Policy, active: PolicyVersion, draft: PolicyDraft, by: User, 
         severity=Severity.WARNING,
     )
     return version
+
+
+def draft_renew(*, draft: PolicyDraft, by: User, now: dt.datetime) -> PolicyDraft:
+    """Give a draft a new id and a lifetime from now: the same rules, and a document that nobody has signed yet.
+
+    Raises:
+        ProposalRefusedError: If the draft cannot be read as a policy.
+    """
+    policy = draft_read(text=draft.body, active=policy_active()).policy
+    if policy is None:
+        raise ProposalRefusedError("checks", "Mend the draft first: it cannot be read as a policy.")
+    created = int(now.timestamp())
+    header = dataclasses.replace(
+        policy.header,
+        id=secrets.token_hex(16),
+        created=created,
+        expires=created + policy.header.expires - policy.header.created,
+    )
+    body = draft_text(policy=dataclasses.replace(policy, header=header, evidence=()))
+    return draft_save(draft=draft, title=draft.title, body=body, by=by)
 
 
 def proposal_subject(*, version: PolicyVersion, current: Policy) -> Subject:

@@ -40,6 +40,7 @@ WITH_ENTRY = {
     "approvals:sign_out": "below",
     "oms:request_ask": "below",
     "oms:request_consent": "below",
+    "oms:policy_consent": "tests/policies/test_proposals.py",
 }
 """Addresses whose entry a test asserts, and where."""
 OPEN = {
