@@ -1,0 +1,57 @@
+"""What people signed reaches a real signer's socket without any server of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from core.documents.consent import Decision, SubjectType
+from core.documents.control import VetoOrder
+from core.schema import write_struct
+from tests.factories.succession import HOLDERS, holders, next_policy, recover, without
+from tests.forgery.institutions import adapt
+from tests.signer.rig import Rig, Template, make_template
+from witness import hand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    return make_template(tmp_path_factory.mktemp("hand") / "hsm-1")
+
+
+def test_a_recovery_and_its_veto_are_handed_to_the_signer(
+    template: Template, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(template, tmp_path / "hsm-1")
+    adapt(rig.world, **holders())
+    rig.pin()
+    world = rig.world
+    lost = recover(world, HOLDERS[:2], people=without(world, "tom"))
+    no = world.consent(lost.policy.digest, "olga", Decision.REJECT, subject_type=SubjectType.POLICY)
+    few = recover(world, HOLDERS[:1], policy=next_policy(world, people=without(world, "tom")))
+    files = {}
+    for name, value in (("lost", lost), ("veto", VetoOrder(kind="veto", consents=(no,))), ("few", few)):
+        files[name] = tmp_path / f"{name}.json"
+        files[name].write_text(json.dumps(write_struct(value, name)))
+    with rig.served() as served:
+        assert hand.main([served.path, str(files["lost"])]) == hand.TAKEN
+        assert served.status()["pending"]["kind"] == "recovery"
+        assert hand.main([served.path, str(files["few"])]) == hand.REFUSED
+        assert hand.main([served.path, str(files["veto"])]) == hand.TAKEN
+        assert served.status()["pending"] is None
+        assert hand.main([served.path, str(files["lost"])]) == hand.REFUSED
+    assert '"kind":"recovery"' in capsys.readouterr().out
+    assert hand.main([served.path, str(files["veto"])]) == hand.UNUSABLE, "nobody answers"
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"kind":"start"}', b'{"policy":1,"consents":[]}', b"1e9"])
+def test_a_file_that_nobody_signed_is_not_sent(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(text)
+    assert hand.main([str(tmp_path / "no-socket"), str(path)]) == hand.UNUSABLE
