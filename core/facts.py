@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.books import Books, books_of
 from core.calldata import CallKind
-from core.calls import Calls, Made, open_calls
+from core.calls import Calls, Flow, Made, open_calls
 from core.documents.bundle import Provenance
 from core.documents.mandate import AskerKind, Intent, Mandate
 from core.errors import Refusal, RefusedError
@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 
+_MOST_KEYS = 2**16
+"""A batch that would count under more keys of one limit is not understood: whoever counts must not be drowned."""
 _MOST_VALUES = 256
 """A call with more values in its arguments is not described: its arguments are unknown."""
 
@@ -224,10 +226,20 @@ def _worth(policy: Policy, amounts: Mapping[str, int], now: int) -> int | None:
     return min(total, UINT256_MAX)
 
 
+def _breadth(who: Initiative, calls: Calls, flows: tuple[Flow, ...]) -> int:
+    """Return how many keys a draw counts under at most, where a limit counts by everything at once."""
+    assets, destinations = {flow.asset for flow in flows}, {flow.destination for flow in flows}
+    contracts = max(1, len({one.to for one in calls.made if one.has_data}))
+    # Each destination has one beneficiary, each contract at most one protocol.
+    return len(who.names) * (len(assets) + 1) * (len(destinations) + 1) ** 2 * contracts**2
+
+
 def _draw(
     intent: Intent, who: Initiative, calls: Calls, policy: Policy, books: Books, *, order: str, now: int
 ) -> Draw:
     native, flows = native_asset(intent.chain), calls.flows
+    if flows is not None and _breadth(who, calls, flows) > _MOST_KEYS:
+        flows = None
     leaving: dict[str, int] = {}
     for flow in flows or ():
         leaving[flow.asset] = leaving.get(flow.asset, 0) + flow.amount

@@ -121,7 +121,10 @@ WRONG: dict[str, tuple[Condition, str]] = {
     "pinned in another branch": (join(ANY, swap(), compare("arg.0", OWN)), "arg.0: its type is unknown"),
     "pinned by what must not be": (
         join(
-            ALL, join(NOT, compare("contract", EQ, ROUTER)), compare("selector", EQ, "0x01020304"), compare("arg.0", OWN)
+            ALL,
+            join(NOT, compare("contract", EQ, ROUTER)),
+            compare("selector", EQ, "0x01020304"),
+            compare("arg.0", OWN),
         ),
         "arg.0: its type is unknown",
     ),
