@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from core.documents.consent import Consent, Decision, SubjectType
 from core.documents.policy import EvidenceKind
 from core.schema import write_struct
 from policies.drafts import draft_text
+from policies.models import PolicyHandover
 from policies.services import draft_save
+from policies.services.handovers import versions_activate
 from policies.services.proposals import proposal_consent, proposal_make
 from policies.services.reports import report_claim, report_finish, report_request
+from policies.services.versions import version_import
 from tests.factories.documents import header
 from tests.factories.succession import next_policy
 
@@ -87,4 +91,18 @@ def signed_by(world: World, version: PolicyVersion, users: dict[str, User], *act
         version = proposal_consent(
             user=users[actor], digest=version.digest, consent_raw=word(world, version, actor), now=timezone.now()
         )
+    return version
+
+
+def brought_into_force(world: World, policy: Policy, *, waits: bool = False) -> PolicyVersion:
+    """Have both admins sign a successor, every signer take it, and (unless it `waits`) its time come."""
+    at = timezone.now()
+    signed = world.sign_policy(policy, "adam", "anna")
+    version = version_import(signed=signed, actor="system:test", now=at)
+    effective = at + dt.timedelta(days=1) if waits else at
+    PolicyHandover.objects.filter(version=version).update(
+        state="accepted", kind="loosening", effective_at=effective, due_at=None, tried_at=at
+    )
+    versions_activate(now=at)
+    version.refresh_from_db()
     return version
