@@ -12,10 +12,10 @@ import heapq
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from core.decision import Decision, Section, Verdict
+from core.decision import Decision
 from core.engine import conclude, exceeded
 from core.engine_pair import EnginePair
-from core.quorum import EMPTY, describe
+from core.quorum import EMPTY
 from core.replay_book import ReplayBook, scopes_of, shares_of
 
 if TYPE_CHECKING:
@@ -94,24 +94,14 @@ class Change(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
-    """One policy's outcome in words."""
-
-    allowed: bool
-    grant: str
-    quorum: str
-    because: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class Example:
     """One case that comes out differently."""
 
     change: Change
     name: str
     time: int
-    before: Side
-    after: Side
+    before: Decision
+    after: Decision
 
 
 @dataclasses.dataclass
@@ -167,23 +157,6 @@ class _Quorums:
         if len(before) == len(after) and all(self.same(b, a) for b, a in zip(before, after, strict=True)):
             return True
         return frozenset(before) - {EMPTY} == frozenset(after) - {EMPTY}
-
-
-def _side(decision: Decision) -> Side:
-    because = decision.reasons
-    if decision.allowed:
-        asks = (Verdict.MATCHED, Verdict.UNKNOWN, Verdict.EXCEEDED)
-        because = tuple(
-            f"{r.section} {r.rule} ({r.label})"
-            for r in decision.results
-            if r.verdict in asks and (r.section is not Section.GRANT or r.rule == decision.grant)
-        )
-    return Side(
-        allowed=decision.allowed,
-        grant=decision.grant or "",
-        quorum=describe(decision.required) if decision.allowed else "",
-        because=because,
-    )
 
 
 def _refused(why: str) -> Decision:
@@ -320,7 +293,7 @@ class _Replay:
         comparison.counts[change] += 1
         examples = comparison.examples[change]
         if len(examples) < self._examples:
-            examples.append(Example(change, case.name, case.time, _side(before), _side(after)))
+            examples.append(Example(change, case.name, case.time, before, after))
 
     def _count(self, case: Case, shares: Shares, allowed: tuple[bool, bool]) -> None:
         """Let a case count: in the recorded course as it was, in each policy's own as that policy allows it."""

@@ -6,15 +6,18 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from core.canonical import canonical
+from core.quorum import describe
 from core.replay import Change, replay
 from policies.errors import ReportRefusedError
 from policies.replay.records import Period, Records
+from policies.replay.words import decision_words
 from policies.reports import ReportResult, report_options, report_policy
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
+    from core.decision import Decision
     from core.documents.policy import Policy
-    from core.replay import Comparison, Example, ReplayResult, Side, Windows
+    from core.replay import Comparison, Example, ReplayResult, Windows
     from policies.models import PolicyReport
     from policies.reports import Progress
 
@@ -53,27 +56,32 @@ def _time(value: object) -> dt.datetime | None:
     return at
 
 
-def _side(side: Side) -> dict[str, object]:
-    return {"allowed": side.allowed, "grant": side.grant, "quorum": side.quorum, "because": list(side.because)}
+def _side(policy: Policy, decision: Decision) -> dict[str, object]:
+    return {
+        "allowed": decision.allowed,
+        "grant": decision.grant or "",
+        "quorum": describe(decision.required) if decision.allowed else "",
+        "because": decision_words(policy, decision),
+    }
 
 
-def _example(example: Example) -> dict[str, object]:
+def _example(example: Example, active: Policy, draft: Policy) -> dict[str, object]:
     return {
         "change": str(example.change),
         "intent": example.name,
         "time": example.time,
-        "before": _side(example.before),
-        "after": _side(example.after),
+        "before": _side(active, example.before),
+        "after": _side(draft, example.after),
     }
 
 
-def _windows(windows: Windows, found: Comparison) -> dict[str, object]:
+def _windows(windows: Windows, found: Comparison, active: Policy, draft: Policy) -> dict[str, object]:
     return {
         "windows": str(windows),
         "allowed_before": found.allowed_before,
         "allowed_after": found.allowed_after,
         "changes": {str(change): found.counts[change] for change in Change},
-        "examples": [_example(example) for change in Change for example in found.examples[change]],
+        "examples": [_example(example, active, draft) for change in Change for example in found.examples[change]],
     }
 
 
@@ -92,7 +100,9 @@ def _body(active: Policy, draft: Policy, options: dict[str, object], records: Re
             "unreadable_intents": records.unreadable_names,
             "not_reproduced": found.not_reproduced,
             "not_reproduced_intents": found.not_reproduced_names,
-            "windows": [_windows(windows, comparison) for windows, comparison in found.windows.items()],
+            "windows": [
+                _windows(windows, comparison, active, draft) for windows, comparison in found.windows.items()
+            ],
         }
     )
 
