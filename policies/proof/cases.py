@@ -141,7 +141,7 @@ class Trials:
         universe = self._model.universe
         facts: FactMap = clock_facts(self._policies[version], now)
         for (field, owner), term in universe.terms.items():
-            if owner in ("", version) and found.eval(term.known, model_completion=True):
+            if field not in facts and owner in ("", version) and found.eval(term.known, model_completion=True):
                 value = self._value(found, field, term)
                 if value is not None:
                     facts[field] = value

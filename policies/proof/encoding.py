@@ -29,20 +29,21 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Met:
-    """A rule with its truth, and `does`: that it blocks, grants or escalates in this case."""
+    """A rule with its truth; `matches`: it is true, `does`: it blocks, grants or escalates. Both are names."""
 
     rule: Rule
     truth: Kleene
+    matches: z3.BoolRef
     does: z3.BoolRef
 
 
 @dataclasses.dataclass(frozen=True)
 class Capped:
-    """A limit, whether it applies, and whether this case goes over it."""
+    """A limit, whether this case goes over it, and `does`: that it then denies or asks for more (a name)."""
 
     limit: Limit
-    applies: z3.BoolRef
     over: z3.BoolRef
+    does: z3.BoolRef
 
 
 def is_enforced(rule: Rule | Limit) -> bool:
@@ -68,16 +69,13 @@ class Encoding:
         self.definitions: list[z3.BoolRef] = []
         self._universe = universe
         self._thresholds: dict[tuple[Role, int], z3.BoolRef] = {}
-        self.guards = [self._guard(rule) for rule in policy.guards if is_enforced(rule)]
+        self.guards = [self._may(rule) for rule in policy.guards if is_enforced(rule)]
         self.grants = self._grants(sorted(policy.grants, key=lambda rule: rule.order))
-        self.escalations = [self._escalation(rule) for rule in policy.escalations if is_enforced(rule)]
+        self.escalations = [self._may(rule) for rule in policy.escalations if is_enforced(rule)]
         self.limits = [self._limit(limit) for limit in policy.limits if is_enforced(limit)]
         self.blocked = self._name(
             "blocked",
-            either(
-                [met.does for met in self.guards]
-                + [z3.And(cap.applies, cap.over) for cap in self.limits if cap.limit.quorum is None]
-            ),
+            either([met.does for met in self.guards] + [cap.does for cap in self.limits if cap.limit.quorum is None]),
         )
         granted = either([met.does for met in self.grants if met.rule.effect is Effect.ALLOW])
         self.allowed = self._name("allowed", z3.And(granted, z3.Not(self.blocked)))
@@ -89,13 +87,13 @@ class Encoding:
         self.definitions.append(named == meaning)
         return named
 
-    def _guard(self, rule: Rule) -> Met:
+    def _may(self, rule: Rule) -> Met:
+        """Encode a guard or an escalation: unknown acts as a match does."""
         truth = self._universe.truth(rule.when, self.version)
-        return Met(rule, truth, self._name(f"guard {rule.id}", truth.may))
+        return Met(rule, truth, self._matches(rule, truth), self._name(f"acts {rule.id}", truth.may))
 
-    def _escalation(self, rule: Rule) -> Met:
-        truth = self._universe.truth(rule.when, self.version)
-        return Met(rule, truth, self._name(f"escalation {rule.id}", truth.may))
+    def _matches(self, rule: Rule, truth: Kleene) -> z3.BoolRef:
+        return self._name(f"matches {rule.id}", truth.yes)
 
     def _grants(self, rules: list[Rule]) -> list[Met]:
         """Encode the search: `does` of a grant is that the search comes to it and ends there."""
@@ -107,7 +105,8 @@ class Encoding:
             truth = self._universe.truth(rule.when, self.version)
             ends = truth.yes if rule.effect is Effect.ALLOW else truth.may
             ending = self._name(f"ends {rule.id}", ends)
-            found.append(Met(rule, truth, self._name(f"grant {rule.id}", z3.And(searching, ending))))
+            granting = self._name(f"grant {rule.id}", z3.And(searching, ending))
+            found.append(Met(rule, truth, self._matches(rule, truth), granting))
             searching = self._name(f"after {rule.id}", z3.And(searching, z3.Not(ending)))
         return found
 
@@ -117,16 +116,13 @@ class Encoding:
 
     def _limit(self, limit: Limit) -> Capped:
         applies = TRUE if limit.when is None else self._universe.truth(limit.when, self.version).may
-        return Capped(limit, applies, z3.Bool(f"{self.version}: over {limit.id}"))
+        over = z3.Bool(f"{self.version}: over {limit.id}")
+        return Capped(limit, over, self._name(f"limits {limit.id}", z3.And(applies, over)))
 
     def _asked(self) -> list[Asked]:
         asked = [Asked(met.does, met.rule.quorum or EMPTY) for met in self.grants if met.rule.effect is Effect.ALLOW]
         asked += [Asked(met.does, met.rule.quorum or EMPTY) for met in self.escalations]
-        asked += [
-            Asked(z3.And(cap.applies, cap.over), cap.limit.quorum)
-            for cap in self.limits
-            if cap.limit.quorum is not None
-        ]
+        asked += [Asked(cap.does, cap.limit.quorum) for cap in self.limits if cap.limit.quorum is not None]
         return asked
 
     @property

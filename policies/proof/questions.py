@@ -22,8 +22,8 @@ def _named(rule: Rule) -> str:
     return f"“{rule.label}” ({rule.id})"
 
 
-def _listed(rules: list[Rule]) -> str:
-    words = [_named(rule) for rule in rules]
+def _listed(rules: list[tuple[str, str]]) -> str:
+    words = [f"“{label}” ({name})" for label, name in rules]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" and {words[-1]}"
 
 
@@ -40,23 +40,17 @@ class Asking:
     def contradictions(self) -> Check:
         """Find conditions, and alternatives inside of them, that no facts whatever can meet."""
         encoding, findings = self._model.new, list[Finding]()
-        rules = [met.rule for met in (*encoding.guards, *encoding.grants, *encoding.escalations)]
-        conditions: list[tuple[str, str, Condition]] = [(_named(rule), rule.id, rule.when) for rule in rules]
-        conditions += [
-            (f"“{capped.limit.label}” ({capped.limit.id})", capped.limit.id, capped.limit.when)
-            for capped in encoding.limits
-            if capped.limit.when is not None
-        ]
-        conditions += [
-            (f"the property “{one.label}” ({one.id})", one.id, one.when) for one, _ in self._model.properties
-        ]
-        for name, rule_id, condition in conditions:
-            for part in self._suspects(condition):
-                if self._logic.find(self._model.universe.truth(part).yes) is None:
-                    whole = part is condition
-                    what = "contradicts itself" if whole else "has an alternative that contradicts itself"
-                    findings.append(Finding(sentence=f"{name} {what}: nothing can ever meet it.", rules=(rule_id,)))
-                    self._impossible.add(rule_id)
+        for met in (*encoding.guards, *encoding.grants, *encoding.escalations):
+            if not self._logic.possible(met.matches):
+                findings.append(self._contradiction(_named(met.rule), met.rule.id, whole=True))
+            findings.extend(self._alternatives(_named(met.rule), met.rule.id, met.rule.when))
+        others = [(capped.limit.label, capped.limit.id, capped.limit.when) for capped in encoding.limits]
+        others += [(f"Property {stated.label}", stated.id, stated.when) for stated, _ in self._model.properties]
+        for label, name, when in others:
+            if when is not None:
+                if self._logic.find(self._model.universe.truth(when).yes) is None:
+                    findings.append(self._contradiction(f"“{label}” ({name})", name, whole=True))
+                findings.extend(self._alternatives(f"“{label}” ({name})", name, when))
         return Check(
             id="contradictions",
             title="Does a condition contradict itself?",
@@ -65,16 +59,23 @@ class Asking:
             findings=tuple(findings),
         )
 
-    @staticmethod
-    def _suspects(condition: Condition) -> Iterator[Condition]:
-        """Yield a condition and the alternatives inside of it, where they join several comparisons."""
-        waiting = [(condition, True)]
+    def _contradiction(self, words: str, name: str, *, whole: bool) -> Finding:
+        self._impossible.add(name)
+        what = "contradicts itself" if whole else "has an alternative that contradicts itself"
+        return Finding(sentence=f"{words} {what}: nothing can ever meet it.", rules=(name,))
+
+    def _alternatives(self, words: str, name: str, condition: Condition) -> Iterator[Finding]:
+        """Look at each alternative inside of a condition that joins several comparisons."""
+        waiting = [condition]
         while waiting:
-            part, alternative = waiting.pop()
-            if alternative and (part.op is ConditionOp.ALL or part is condition):
-                yield part
+            part = waiting.pop()
             if part.op in (ConditionOp.ALL, ConditionOp.ANY):
-                waiting.extend((inner, part.op is ConditionOp.ANY) for inner in part.parts)
+                waiting.extend(part.parts)
+            if part.op is ConditionOp.ANY:
+                joined = [inner for inner in part.parts if inner.op is ConditionOp.ALL]
+                for inner in joined:
+                    if self._logic.find(self._model.universe.truth(inner).yes) is None:
+                        yield self._contradiction(words, name, whole=False)
 
     def reach(self) -> Check:
         """Find grants that no case comes to, and name the earlier rules that take their cases."""
@@ -105,12 +106,12 @@ class Asking:
             return Finding(sentence=f"{_named(met.rule)} matches no case that can happen.", rules=(met.rule.id,))
         return Finding(
             sentence=f"{_named(met.rule)} is never reached: every case that it matches is taken before it by "
-            f"{_listed([other.rule for other in earlier])}.",
+            f"{_listed([(other.rule.label, other.rule.id) for other in earlier])}.",
             rules=(met.rule.id, *(other.rule.id for other in earlier)),
         )
 
     def barred(self) -> Check:
-        """Find grants that are reached but never let anything pass, and name the guards that always block them."""
+        """Find grants that are reached but never let anything pass, and name the guards and limits that stop them."""
         findings = []
         encoding = self._model.new
         for met in encoding.grants:
@@ -118,14 +119,21 @@ class Asking:
                 continue
             if self._certain.possible(met.does, encoding.allowed) or not self._certain.possible(met.does):
                 continue
-            quiet = [z3.Not(guard.does) for guard in encoding.guards]
-            names = {reason.get_id() for reason in self._certain.reasons([met.does], quiet) or []}
-            guards = [g.rule for g, q in zip(encoding.guards, quiet, strict=True) if q.get_id() in names]
-            by = _listed(guards) if guards else "guards and limits together"
+            stops: list[tuple[z3.BoolRef, str, str]] = [
+                (z3.Not(guard.does), guard.rule.label, guard.rule.id) for guard in encoding.guards
+            ]
+            stops += [
+                (z3.Not(cap.does), cap.limit.label, cap.limit.id)
+                for cap in encoding.limits
+                if cap.limit.quorum is None
+            ]
+            blamed = self._certain.reasons([met.does], [quiet for quiet, _, _ in stops]) or []
+            names = {reason.get_id() for reason in blamed}
+            found = [(label, name) for quiet, label, name in stops if quiet.get_id() in names]
             findings.append(
                 Finding(
-                    sentence=f"{_named(met.rule)} allows nothing: all its cases are blocked by {by}.",
-                    rules=(met.rule.id, *(rule.id for rule in guards)),
+                    sentence=f"{_named(met.rule)} allows nothing: all its cases are stopped by {_listed(found)}.",
+                    rules=(met.rule.id, *(name for _, name in found)),
                 )
             )
         return Check(
@@ -142,7 +150,7 @@ class Asking:
         encoding = self._model.new
         for kind, rows in (("guard", encoding.guards), ("escalation", encoding.escalations)):
             for met in rows:
-                if met.rule.id in self._impossible or self._certain.find(met.truth.yes) is not None:
+                if met.rule.id in self._impossible or self._certain.possible(met.matches):
                     continue
                 more = (
                     " It still acts where its facts are unknown."

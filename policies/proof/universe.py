@@ -16,6 +16,7 @@ from core.documents.bundle import Provenance
 from core.documents.policy import ConditionOp
 from core.names import is_address
 from core.registry import REGISTRY, FactType, field_of
+from core.schema import UINT256_MAX
 from policies.proof.terms import (
     UNKNOWN,
     FlagTerm,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from policies.proof.terms import Term
 
 NEW, OLD = "new", "old"
+MINUTE, WEEKDAY = "time.minute", "time.weekday"
+_MOST = {MINUTE: 1439, WEEKDAY: 6}
 _MOST_DIGITS = 78
 _TYPES = {
     FactType.TEXT: frozenset({ConditionOp.EQ, ConditionOp.IN}),
@@ -62,8 +65,8 @@ def _numbers(leaf: Condition) -> list[int] | None:
 
 
 def is_clock(leaf: Condition) -> bool:
-    """Whether a comparison only looks at the time, of which `policies.proof.moments` knows every kind."""
-    return (leaf.field or "").startswith("time.") and not leaf.parts and leaf.op is not ConditionOp.FLOOR
+    """Whether a comparison looks at windows or zones, of which `policies.proof.moments` knows every kind."""
+    return leaf.field in ("time.now", "time.zones") and not leaf.parts and leaf.op is not ConditionOp.FLOOR
 
 
 def is_plain(leaf: Condition) -> bool:
@@ -173,7 +176,7 @@ class Universe:
     def _declare(self, field: str, name: str) -> Term:
         kind = REGISTRY[field].type
         if kind is FactType.NUMBER:
-            return NumberTerm(name, self._cuts.get(field, ()))
+            return NumberTerm(name, self._cuts.get(field, ()), most=_MOST.get(field, UINT256_MAX))
         if kind is FactType.FLAG:
             return FlagTerm(name)
         values = self._texts.get(field, ())
