@@ -5,7 +5,6 @@ The same rule as the web tier's reservations, over millions of draws in memory: 
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,11 @@ class _Row:
         self.held = 0
         self.times: list[int] = []
         self.sums = [0]
+
+    def copy(self) -> _Row:
+        other = _Row()
+        other.held, other.times, other.sums = self.held, self.times.copy(), self.sums.copy()
+        return other
 
     def spend(self, time: int, amount: int) -> None:
         if self.times and time < self.times[-1]:
@@ -81,7 +85,12 @@ class ReplayBook:
     def branch(self) -> ReplayBook:
         """Return a book that knows the same and goes its own way from here."""
         other = ReplayBook(self._scopes)
-        other._tables, other._held = copy.deepcopy((self._tables, self._held))
+        copies: dict[int, _Row] = {}
+        for table, own in zip(self._tables, other._tables, strict=True):
+            for key, row in table.items():
+                own[key] = copies[id(row)] = row.copy()
+        for number, rows in self._held.items():
+            other._held[number] = tuple((copies[id(row)], amount) for row, amount in rows)
         return other
 
     def spend(self, shares: Shares, time: int) -> None:
