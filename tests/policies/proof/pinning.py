@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 
 class Spent:
-    """Totals that are the same whoever asks: one figure for each scope and window."""
+    """Totals that are the same whoever asks: one figure for each scope, and so much more of all time."""
 
-    def __init__(self, figures: Mapping[int, int]) -> None:
+    def __init__(self, figures: Mapping[int, int], *, earlier: int = 0) -> None:
         """Take a figure for each of some buckets."""
         self._figures = figures
+        self._earlier = earlier
 
     def used(self, limit: Limit, key: ScopeKey | None = None, *, now: int = 0) -> int:
         """Return a limit's figure."""
         del key, now
-        scope = (scope_of(limit), limit.window)
-        return self._figures.get(sum(map(ord, repr(scope))) % 4, 0)
+        recent = self._figures.get(sum(map(ord, repr(scope_of(limit)))) % 4, 0)
+        return recent + (self._earlier if limit.window is None else 0)
 
 
 def _is(term: object, value: object) -> z3.BoolRef:
