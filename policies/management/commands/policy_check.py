@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import CoreError
 from policies.drafts import draft_read
@@ -73,6 +73,10 @@ class Command(BaseCommand):
     """Prove a policy, and show what was found."""
 
     help = "Prove what a policy promises for every case that could be asked, as signers decide it."
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:  # noqa: ANN401 - Django's signature
+        """Let `--version` mean the policy's, not Django's."""
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to prove."""

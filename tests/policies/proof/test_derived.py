@@ -14,6 +14,7 @@ from core.calldata import encode_transfer
 from core.documents.policy import ConditionOp, Effect, Measure, Rule, Zone, ZoneOffset
 from core.documents.roster import Role
 from core.facts import derive_facts, resolve_asker
+from core.names import checksum_address
 from policies.proof.model import Model
 from policies.proof.solver import Solver
 from tests.factories.contracts import (
@@ -142,15 +143,9 @@ AMOUNTS = st.sampled_from([0, 1, 4, 5, 99, 100, 101, ETHER - 1, ETHER, ETHER + 1
 PLACES = st.sampled_from([LISTED, COOLING, STRANGER, OWN, LISTED[:6] + "0" * 32 + LISTED[-4:]])
 
 
-def _checksummed(address: str) -> str:
-    from core.names import checksum_address  # noqa: PLC0415 - only here
-
-    return checksum_address(address)
-
-
 @st.composite
 def intents(draw: st.DrawFn) -> Intent:
-    place, amount = _checksummed(draw(PLACES)), draw(AMOUNTS)
+    place, amount = checksum_address(draw(PLACES)), draw(AMOUNTS)
     token, allow = encode_transfer(place, amount), call(APPROVE, place, amount)
     to, value, data = draw(
         st.sampled_from(
@@ -180,13 +175,16 @@ def intents(draw: st.DrawFn) -> Intent:
     st.sampled_from(["tessa", "rita", "clara", "olga", "bot-1"]),
     st.integers(NOW, NOW + 300 * DAY),
     st.fixed_dictionaries({}, optional={"risk.score": st.sampled_from([0, 500, 501])}),
-    st.dictionaries(st.integers(0, 3), AMOUNTS),
-    AMOUNTS,
+    st.builds(
+        lambda figures, earlier: Spent(figures, earlier=earlier),
+        st.dictionaries(st.integers(0, 3), AMOUNTS),
+        AMOUNTS,
+    ),
 )
 def test_every_derived_case_is_possible_and_decided_as_the_engine_does(
-    intent: Intent, asker: str, now: int, attested: dict[str, Fact], figures: dict[int, int], earlier: int
+    intent: Intent, asker: str, now: int, attested: dict[str, Fact], spent: Spent
 ) -> None:
     policy, model, solver = _everything()
     mandate = WORLD.mandate(intent, asker)
     facts, drawn = derive_facts(intent, policy, resolve_asker(mandate, policy), order=mandate.digest, now=now)
-    agree(model, solver, facts | attested, drawn, Spent(figures, earlier=earlier))
+    agree(model, solver, facts | attested, drawn, spent)
