@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from core.decision import Section, Verdict
-from core.documents.policy import ConditionOp
+from core.documents.policy import Condition, ConditionOp
 from core.explain import Answer, closest, deciding, lacking, missing
 from core.quorum import describe
-from policies.words import OPERATOR_WORDS, amount_words, condition_words, value_words
+from policies.words import amount_words, condition_words, value_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.documents.policy import Condition, Policy, Quorum
+    from core.documents.policy import Policy, Quorum
     from core.explain import ConditionNode, RuleNode
 
-_VALUES_SHOWN = 3
 _FACTS_SHOWN = 4
-_PLAIN = frozenset({ConditionOp.EQ, ConditionOp.IN, ConditionOp.LE, ConditionOp.GE, ConditionOp.HAS})
+_TIME_DIGITS = 11
 
 
 def _listed(parts: Iterable[str], most: int = _FACTS_SHOWN) -> str:
@@ -31,24 +31,20 @@ def _listed(parts: Iterable[str], most: int = _FACTS_SHOWN) -> str:
 
 
 def expected_words(policy: Policy, node: ConditionNode) -> str:
-    """Say what a comparison asks for."""
-    field = node.field or ""
-    values = [value_words(policy, field, value) for value in node.expected[:_VALUES_SHOWN]]
-    more = f" and {len(node.expected) - len(values)} more" if len(node.expected) > len(values) else ""
-    if node.op in _PLAIN:
-        return f"{OPERATOR_WORDS[node.op]} {', '.join(values)}{more}"
-    if node.op is ConditionOp.OWN_WALLET:
-        return "is one of our own wallets"
-    if node.op is ConditionOp.WITHIN:
-        return f"is within {' '.join(node.expected)}"
-    if node.op is ConditionOp.FLOOR:
-        return f"is at least {node.expected[0] if node.expected else '?'} less {node.expected[-1:]} basis points"
-    return f"{node.op} element"
+    """Say what a comparison asks of its field."""
+    if node.op in (ConditionOp.SOME, ConditionOp.EVERY):
+        return "has one that is meant" if node.op is ConditionOp.SOME else "has only what is meant"
+    asked = Condition(op=node.op, field=node.field, values=node.expected, parts=())
+    return condition_words(policy, asked).removeprefix(f"{node.field} ")
 
 
 def found_words(policy: Policy, node: ConditionNode) -> str:
     """Say what a comparison found."""
-    return "not known" if node.found is None else value_words(policy, node.field or "", node.found)
+    if node.found is None:
+        return "not known"
+    if node.field == "time.now" and node.found.isdigit() and len(node.found) <= _TIME_DIGITS:
+        return f"{dt.datetime.fromtimestamp(int(node.found), tz=dt.UTC):%Y-%m-%d %H:%M} UTC"
+    return value_words(policy, node.field or "", node.found)
 
 
 def fact_words(policy: Policy, node: ConditionNode) -> str:
@@ -63,7 +59,10 @@ def fact_words(policy: Policy, node: ConditionNode) -> str:
         return f"{field} {expected_words(policy, node)}"
     if node.answer is Answer.YES:
         return f"{field} ({found}) {expected_words(policy, node)}"
-    return f"{field} is {found}, which is not what is asked: {expected_words(policy, node)}"
+    asked = expected_words(policy, node)
+    if node.op is ConditionOp.HAS:
+        return f"{field} is {found}, which {asked.replace('includes', 'does not include', 1)}"
+    return f"{field} is {found}, not {asked.removeprefix('is ')}"
 
 
 def because(policy: Policy, rule: RuleNode) -> str:

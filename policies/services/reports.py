@@ -12,13 +12,12 @@ from audit.tags import AuditTag
 from core.canonical import canonical, tagged_digest
 from policies.drafts import draft_read
 from policies.errors import ReportLostError, ReportRefusedError
-from policies.models import PolicyReport, ReportState
+from policies.models import PolicyDraft, PolicyReport, ReportState
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
     from approvals.models import User
     from core.documents.policy import EvidenceKind
-    from policies.models import PolicyDraft
 
 SILENCE = dt.timedelta(seconds=60)
 """A claim that shows no progress for this long is given up."""
@@ -50,7 +49,8 @@ def report_request(
     content, asked = reading.policy.content_digest, canonical(options).decode()
     with transaction.atomic():
         # Whoever asks twice (a double click) waits here for the first, and then finds it.
-        type(draft).objects.select_for_update().get(pk=draft.pk)
+        if not PolicyDraft.objects.select_for_update().filter(pk=draft.pk).exists():
+            raise ReportRefusedError("The draft was removed meanwhile.")
         same = {"draft": draft, "kind": kind.value, "content": content, "options": asked}
         found = PolicyReport.objects.filter(**same, state__in=_OPEN).first()
         if found is not None:
