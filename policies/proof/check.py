@@ -114,7 +114,7 @@ def _answers(policy: Policy, previous: Policy | None, deadline: float, ticks: Ca
         _asked(asking.matching, "matching", "Does every guard and every escalation match some case?"),
     ]
     for stated, when in model.properties:
-        name, title = f"property:{stated.id}", f"Property “{stated.label}”"
+        name, title = f"property:{stated.id}", f"Property “{stated.label}”."
         checks.append(_asked(lambda stated=stated, when=when: promises.stated(stated, when), name, title))  # type: ignore[misc]  # bound at once
     if previous is not None:
         title = f"Is it weaker anywhere than policy {previous.number}?"

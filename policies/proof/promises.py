@@ -11,6 +11,7 @@ from core.quorum import describe
 from policies.proof.cases import Trials
 from policies.proof.demand import is_met, is_weaker, met_term, weaker_term
 from policies.proof.findings import Case, Check, CheckState, Finding
+from policies.proof.terms import both
 from policies.proof.universe import NEW, OLD
 from policies.proof.wording import case_of, demand_words
 
@@ -41,7 +42,7 @@ class Promises:
         broken = [when.may, encoding.allowed]
         if stated.demand is not None:
             broken.append(z3.Not(met_term(stated.demand, encoding)))
-        title = f"Property “{stated.label}”: {demand_words(stated.demand)}"
+        title = f"Property “{stated.label}”: {demand_words(stated.demand)}."
         doubt = 0
         while True:
             found = self._plain(broken, [when.yes])
@@ -68,12 +69,13 @@ class Promises:
         )
 
     def _plain(self, asked: list[z3.BoolRef], wished: list[z3.BoolRef]) -> z3.ModelRef | None:
-        """Find a case, if there is one rather one that people can picture: with a value, and nothing left open."""
+        """Find a case; if there is one, rather one that people can picture: valued, and with empty windows."""
         found = self._certain.find(*asked)
         if found is None:
             return None
         universe = self._model.universe
-        wishes = [*wished, universe.number("usd").known, universe.text("asset").known]
+        empty = [z3.Not(cap.over) for encoding in self._model.encodings.values() for cap in encoding.limits]
+        wishes = [*wished, universe.number("usd").known, universe.text("asset").known, both(empty)]
         for place in range(len(wishes), 0, -1):
             better = self._certain.find(*asked, *wishes[:place])
             if better is not None:
