@@ -155,14 +155,13 @@ class _Seating:
         useful = {n for n, person in self.people.items() if not wanted.isdisjoint(person.roles)}
         self.moments = sorted({at for name in useful for at in self.times[name]})
 
-    def _eligible(self, ends: Sequence[int], first: int = 0) -> dict[Hashable, set[int]]:
-        """Return each person's seats if stage `first + i` ends at `ends[i]`; stages beyond them have no end."""
+    def _eligible(self, ends: Sequence[int]) -> dict[Hashable, set[int]]:
+        """Return each person's seats if stage i ends at `ends[i]`; the stage after them has no end."""
         fits: dict[Hashable, set[int]] = {}
         for name, person in self.people.items():
             seats = set()
-            for seat, (role, rank) in enumerate(zip(self.roles, self.ranks, strict=True)):
-                place = rank - first
-                if role not in person.roles or place < 0 or place > len(ends):
+            for seat, (role, place) in enumerate(zip(self.roles, self.ranks, strict=True)):
+                if role not in person.roles or place > len(ends):
                     continue
                 after = ends[place - 1] if place else None
                 before = ends[place] if place < len(ends) else None
@@ -172,6 +171,9 @@ class _Seating:
                     seats.add(seat)
             fits[name] = seats
         return fits
+
+    def _suited(self, name: str) -> set[int]:
+        return {seat for seat, role in enumerate(self.roles) if role in self.people[name].roles}
 
     def matched(self, ends: Sequence[int]) -> dict[int, Hashable]:
         """Return who sits where, as far as the stages up to the one after `ends` can be filled."""
@@ -196,8 +198,12 @@ class _Seating:
 
     def sites(self, ends: Sequence[int]) -> int:
         """Return how many distinct sites can sit, with these ends."""
+        return self.sites_of(self._eligible(ends))
+
+    def sites_of(self, eligible: Mapping[Hashable, set[int]]) -> int:
+        """Return how many distinct sites can sit, if these people suit these seats."""
         at: dict[Hashable, set[int]] = {}
-        for name, seats in self._eligible(ends).items():
+        for name, seats in eligible.items():
             at.setdefault(self.people[str(name)].site, set()).update(seats)
         return len(_matching(len(self.roles), at))
 
@@ -218,6 +224,8 @@ class _Seating:
             starts = self.moments[:1] * (len(self.stages) - 1)
         if len(starts) < len(self.stages) - 1:
             return None
+        # No order of stages can do better than none.
+        enough = min(enough, self.sites_of({name: self._suited(name) for name in self.people}))
         best: int | None = None
         for ends in islice(self.splits(starts), _MOST_SPLITS):
             if self._fills(ends, len(self.stages)):

@@ -215,3 +215,9 @@ def test_many_people_are_seated_in_good_time() -> None:
     crowd = [Approver(person(f"p{i}", roles, f"site{i % 2}"), i) for i in range(60)]
     rows = tuple(Seat(role=ROLES[i % 3], count=4, stage=i) for i in range(8))
     assert is_filled(Quorum(seats=rows, sites=2), crowd)
+
+
+def test_sites_that_nobody_has_are_not_searched_for() -> None:
+    crowd = [Approver(person(f"p{i}", frozenset(ROLES), "zurich"), i) for i in range(60)]
+    rows = tuple(Seat(role=ROLES[i % 3], count=1, stage=i) for i in range(6))
+    assert open_seats(Quorum(seats=rows, sites=2), crowd) == OpenSeats(stage=None, now=(), later=(), sites=1)
