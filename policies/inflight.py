@@ -14,7 +14,7 @@ from core.facts import resolve_asker
 from core.policy import decide
 from core.quorum import EMPTY
 from policies.facts import facts_gather, snapshot_read
-from policies.limits import StoredTotals, counter_name
+from policies.limits import HeldDraw, StoredTotals, counter_name
 from policies.models import HandoverState, PolicyVersion, Reservation, ReservationState, VersionStatus
 from policies.selectors import decision_find, policy_active, policy_find, version_policy
 
@@ -46,14 +46,21 @@ class _OthersTotals(StoredTotals):
 
     def __init__(self, intent_digest: str) -> None:
         super().__init__()
+        self._intent = intent_digest
         kept = Reservation.objects.select_related("counter").filter(decision__intent_digest=intent_digest)
         self._own = {
             (r.counter.limit_id, r.counter.scope_key, r.counter.measure, r.counter.asset): int(r.amount)
             for r in kept.exclude(state=ReservationState.RELEASED.value)
         }
 
+    def draws(self) -> list[HeldDraw]:
+        """Return the others' draws."""
+        return [one for one in super().draws() if one.intent != self._intent]
+
     def used(self, limit: Limit, key: ScopeKey, *, now: int) -> int:
         """Return what the others hold in a limit's window."""
+        if not self.is_counted(limit):
+            return super().used(limit, key, now=now)
         return max(0, super().used(limit, key, now=now) - self._own.get(counter_name(limit, key), 0))
 
 

@@ -22,7 +22,9 @@ from policies.explanation import (
 from policies.facts import snapshot_read
 from policies.models import (
     IN_FORCE_STATUSES,
+    CountedLimit,
     Decision,
+    Hold,
     Outcome,
     PolicyDraft,
     PolicyReport,
@@ -33,10 +35,15 @@ from policies.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.db.models import QuerySet
 
     from core.documents.policy import EvidenceKind, Quorum
     from policies.explanation import DecisionView
+
+
+_CHUNK = 2_000
 
 
 @lru_cache(maxsize=16)
@@ -183,3 +190,16 @@ def reservation_total(*, limit_id: str, scope_key: str, measure: str, asset: str
         return int(kept.order_by().aggregate(total=Sum("amount"))["total"] or 0)
     # SQLite keeps amounts as text: its own SUM would go through floats.
     return sum(kept.order_by().values_list("amount", flat=True).iterator())
+
+
+def limits_counted() -> set[tuple[str, str, str, str]]:
+    """Return the limits whose counters hold all of history: id, dimensions, measure, asset."""
+    return set(CountedLimit.objects.values_list("limit_id", "per", "measure", "asset"))
+
+
+def hold_draws() -> Iterator[tuple[str, bool, int, str]]:
+    """Yield of each hold that was not released its intent, whether it is still held, its time and its draw's text."""
+    kept = Hold.objects.exclude(state=ReservationState.RELEASED.value).order_by("decision_id")
+    rows = kept.values_list("decision__intent_digest", "state", "time", "decision__draw")
+    for intent, state, time, draw in rows.iterator(chunk_size=_CHUNK):
+        yield intent, state == ReservationState.HELD.value, time, draw

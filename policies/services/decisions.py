@@ -131,7 +131,6 @@ def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactV
         case = _case_of(mandate, policy, claims, now)
     except MandateRefusedError as error:
         return view_refused(policy=policy, why=error.message, required=EMPTY)
-    limits_count(policy=policy, now=now)
     totals = StoredTotals()
     decided = _decide(case, totals, now)
     return view_of(

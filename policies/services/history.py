@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 
 from policies.facts import draw_read
-from policies.limits import shares_of
+from policies.limits import limit_name, shares_of
 from policies.models import CountedLimit, Hold, LimitCounter, Reservation, ReservationState
+from policies.selectors import limits_counted
 
 if TYPE_CHECKING:
     from core.documents.policy import Limit, Policy
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _LOCK = 0x434F554E  # "COUN": of all advisory locks this one is for counting
 _ROWS = 500
-
-_LimitName = tuple[str, str, str, str]
 
 
 def _lock(function: str) -> None:
@@ -42,14 +41,10 @@ def history_keep() -> None:
     _lock("pg_advisory_xact_lock")
 
 
-def _name(limit: Limit) -> _LimitName:
-    return limit.id, ",".join(limit.per), str(limit.measure), limit.asset or ""
-
-
 def limits_missing(*, policy: Policy) -> list[Limit]:
     """Return the limits of a policy that do not count all of history."""
-    there = set(CountedLimit.objects.values_list("limit_id", "per", "measure", "asset"))
-    return [limit for limit in policy.limits if _name(limit) not in there]
+    there = limits_counted()
+    return [limit for limit in policy.limits if limit_name(limit) not in there]
 
 
 def limits_count(*, policy: Policy, now: int) -> int:
@@ -75,7 +70,7 @@ def limits_count(*, policy: Policy, now: int) -> int:
             at = dt.datetime.fromtimestamp(now, tz=dt.UTC)
             CountedLimit.objects.bulk_create(
                 CountedLimit(limit_id=name, per=per, measure=measure, asset=asset, counted_at=at)
-                for name, per, measure, asset in dict.fromkeys(_name(limit) for limit in missing)
+                for name, per, measure, asset in dict.fromkeys(limit_name(limit) for limit in missing)
             )
         return len(missing)
 
@@ -85,7 +80,7 @@ def limits_leave(*, policy: Policy) -> None:
 
     One of them that comes back is filled again.
     """
-    kept = {_name(limit) for limit in policy.limits}
+    kept = {limit_name(limit) for limit in policy.limits}
     for row in CountedLimit.objects.all():
         if (row.limit_id, row.per, row.measure, row.asset) not in kept:
             row.delete()

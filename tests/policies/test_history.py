@@ -17,6 +17,7 @@ from audit.models import AuditEntry
 from core.documents.policy import Dimension, Measure
 from policies import reconcile
 from policies.errors import DecisionConflictError, StoredPolicyError
+from policies.inflight import _OthersTotals
 from policies.limits import StoredTotals
 from policies.models import CountedLimit, Decision, Hold, LimitCounter, PolicyVersion, Reservation
 from policies.selectors import version_active
@@ -86,6 +87,22 @@ def test_a_new_limit_counts_what_was_drawn_before_it(world: World) -> None:
     assert Reservation.objects.get(counter__limit_id="week", decision=held).time == NOW + 90
     # Three were counted for this trader and place by now.
     assert asked(world, 1).outcome == "denied"
+
+
+@pytest.mark.django_db
+def test_a_look_before_anybody_decides_counts_history_and_stores_nothing(world: World) -> None:
+    spent, held, released = (asked(world, 10 * ETHER) for _ in range(3))
+    reservation_settle(intent_digest=spent.intent_digest, now=NOW + 60)
+    reservation_release(intent_digest=released.intent_digest)
+    week = limit("week", Measure.ASSET, 25 * ETHER, window=7 * DAY, asset=NATIVE, order=1)
+    key = (world.wallet,)
+    assert StoredTotals().used(week, key, now=NOW + 60 + 7 * DAY) == 20 * ETHER
+    assert StoredTotals().used(week, key, now=NOW + 61 + 7 * DAY) == 10 * ETHER
+    assert StoredTotals().used(week, ("elsewhere",), now=NOW) == 0
+    assert not CountedLimit.objects.filter(limit_id="week").exists()
+    # A case in flight does not count against itself, counted or not.
+    others = _OthersTotals(held.intent_digest)
+    assert others.used(week, key, now=NOW) == others.used(WALLET_DAY, key, now=NOW) == 10 * ETHER
 
 
 @pytest.mark.django_db
