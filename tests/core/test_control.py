@@ -285,3 +285,51 @@ def test_other_ceremonies_begin_no_journal(
 def test_a_ceremony_names_each_lane_once(world: World) -> None:
     lanes = tuple(LaneStart(wallet=world.wallet, next_nonce=n) for n in (5, 6))
     assert refused(lambda: begin(world, ceremony(world, lanes=lanes), "adam", "anna")) is Refusal.NONCE
+
+
+def test_people_stop_things_under_a_policy_that_has_expired(world: World) -> None:
+    world.now = late = world.policy.header.expires + DAY
+    order = halt(world, "tom", header=header("halt", world.deployment, now=late))
+    head = header("consent", world.deployment, now=late)
+    yes = world.consent(order.document.digest, "tom", subject_type=SubjectType.HALT, header=head)
+    order = dataclasses.replace(order, consents=(yes,))
+    assert check_halt(order, world.pins, world.journal, now=late) is not None
+    no = world.consent(SUBJECT, "tom", Decision.REJECT, subject_type=SubjectType.POLICY, header=head)
+    assert check_veto(VetoOrder(kind="veto", consents=(no,)), world.pins, world.journal, now=late)
+
+
+@pytest.mark.parametrize(
+    ("decision", "code"), [(Decision.REJECT, Refusal.REJECTED), (Decision.WITHDRAW, Refusal.QUORUM)]
+)
+def test_a_veto_that_was_handed_over_ends_a_resume(world: World, decision: Decision, code: Refusal) -> None:
+    order = halt(world, "olga")
+    append(world, check_halt(order, world.pins, world.journal, now=NOW))
+    good = resume(world, order, "adam", "anna")
+    no = consents(world, good.document, "anna", decision=decision)
+    for record in check_veto(VetoOrder(kind="veto", consents=no), world.pins, world.journal, now=NOW):
+        append(world, record)
+    assert refused(lambda: check_resume(good, world.pins, world.journal, now=NOW)) is code
+
+
+def test_a_cloned_keys_counter_is_noticed_across_documents(world: World) -> None:
+    world.keys["adam"].counter = 5
+    order = halt(world, "adam")
+    append(world, check_halt(order, world.pins, world.journal, now=NOW))
+    again = resume(world, order, "adam", "anna")
+    assert refused(lambda: check_resume(again, world.pins, world.journal, now=NOW)) is Refusal.COUNTER
+    assert check_halt(halt(world, "adam"), world.pins, world.journal, now=NOW) is not None, "stopping always works"
+    world.keys["adam"].counter = 6
+    assert check_resume(resume(world, order, "adam", "anna"), world.pins, world.journal, now=NOW) is not None
+
+
+def test_a_ceremony_uses_each_counter_and_nonce_once(world: World) -> None:
+    document = ceremony(world)
+    signed = consents(world, document, "adam", "anna")
+    record = check_journal_start(document, signed, world.policy, "hsm-1", now=NOW)
+    assert [used.id for used in record.consents] == [one.statement.header.id for one in signed]
+    head = signed[0].statement.header
+    twice = world.consent(document.digest, "anna", subject_type=SubjectType.CEREMONY, header=head)
+    assert (
+        refused(lambda: check_journal_start(document, (signed[0], twice), world.policy, "hsm-1", now=NOW))
+        is Refusal.CONSENT_REPLAYED
+    )

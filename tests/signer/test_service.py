@@ -10,6 +10,7 @@ import pytest
 from core.documents.bundle import Attempt
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import Halt, HaltOrder, Resume, ResumeOrder, VetoOrder
+from core.documents.policy import SignedPolicy
 from core.errors import Refusal, RefusedError, SpentTokenError
 from core.evm import decode_signed, sender_of
 from core.schema import write_struct
@@ -18,6 +19,8 @@ from signer.backends import HsmBackend
 from signer.errors import HsmUnavailableError
 from signer.hsm import Hsm
 from tests.factories.documents import DAY, header
+from tests.factories.succession import HOLDERS, holders, recover, without
+from tests.forgery.institutions import adapt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,3 +304,62 @@ def test_the_highest_clock_counts_even_where_nothing_was_journalled(rig: Rig, se
     with pytest.raises(RefusedError) as caught:
         service.handle(request, now=now)
     assert caught.value.code is Refusal.CLOCK
+
+
+def test_a_recovery_waits_survives_a_restart_and_takes_force(unpinned: Rig) -> None:
+    rig = unpinned
+    adapt(rig.world, **holders())
+    rig.pin()
+    world = rig.world
+    lost = recover(world, HOLDERS[:2], people=without(world, "tom"))
+    week = world.now + 7 * DAY
+    with rig.service() as service:
+        told = service.succeed(lost, now=world.now)
+        assert told["accepted"] == {"kind": "recovery", "effective": week}
+    with rig.service() as service:
+        assert service.status(now=week - 1)["pending"] == {
+            "policy": lost.policy.digest,
+            "number": 2,
+            "effective": week,
+            "kind": "recovery",
+        }
+        service.sign(rig.bundle(), now=world.now)
+        status = service.status(now=week)
+        assert (status["policy"], status["pending"]) == (lost.policy.digest, None)
+
+
+def test_a_veto_of_what_waits_survives_a_restart(rig: Rig) -> None:
+    world = rig.world
+    signed = world.sign_policy(successor(rig, institution="Renamed Bank"), "adam", "anna")
+    no = world.consent(signed.policy.digest, "olga", Decision.REJECT, subject_type=SubjectType.POLICY)
+    with rig.service() as service:
+        service.succeed(signed, now=world.now)
+        assert service.control(VetoOrder(kind="veto", consents=(no,)), now=world.now)["records"] == 1
+    with rig.service() as service:
+        assert service.status(now=world.now + 2 * DAY)["policy"] == world.deployment
+        with pytest.raises(RefusedError):
+            service.succeed(signed, now=world.now + 1)
+
+
+def test_a_tightening_is_in_force_at_once_and_a_case_in_flight_needs_both(rig: Rig, service: Service) -> None:
+    world = rig.world
+    tight = successor(rig, people=tuple(p for p in world.policy.people if p.id != "tom"))
+    told = service.succeed(world.sign_policy(tight, "adam", "anna"), now=world.now)
+    assert (told["policy"], told["pending"]) == (tight.digest, None)
+    assert told["accepted"] == {"kind": "tightening", "effective": world.now}
+    assert service.sign(rig.bundle(), now=world.now).repeated is False
+    harder = dataclasses.replace(
+        tight,
+        header=dataclasses.replace(tight.header, id="ab" * 16),
+        number=3,
+        previous=tight.digest,
+        grants=(),
+    )
+    consents = tuple(
+        world.consent(harder.digest, name, subject_type=SubjectType.POLICY, policy=tight.digest)
+        for name in ("adam", "anna")
+    )
+    service.succeed(SignedPolicy(policy=harder, consents=consents), now=world.now)
+    with pytest.raises(RefusedError) as caught:
+        service.sign(rig.bundle(), now=world.now)
+    assert caught.value.code is Refusal.DENIED

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,23 +15,25 @@ from core.documents.control import VetoOrder
 from core.schema import write_struct
 from tests.factories.succession import HOLDERS, holders, next_policy, recover, without
 from tests.forgery.institutions import adapt
-from tests.signer.rig import Rig, Template, make_template
+from tests.signer.rig import Rig, make_template
 from witness import hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    return make_template(tmp_path_factory.mktemp("hand") / "hsm-1")
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    # Not pytest's own folder: its names are longer than a unix socket's may be.
+    folder = Path(tempfile.mkdtemp(prefix="cs-hand-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_a_recovery_and_its_veto_are_handed_to_the_signer(
-    template: Template, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig = Rig(template, tmp_path / "hsm-1")
+    rig = Rig(make_template(short_path / "template"), short_path / "hsm-1")
     adapt(rig.world, **holders())
     rig.pin()
     world = rig.world
