@@ -201,6 +201,13 @@ class RowForm(forms.Form):
         listed = list(dict(options).items())
         field.choices = ([("", empty)] if empty is not None else []) + listed
 
+    def chosen(self, name: str) -> list[str]:
+        """Return what is marked in a list: what the row had in its order, then what is new."""
+        had = (self.row or {}).get(name)
+        marked: list[str] = self.cleaned_data[name]
+        before = [value for value in had if value in marked] if isinstance(had, list) else []
+        return before + [value for value in marked if value not in before]
+
     def moment(self, name: str) -> int:
         """Read a `MomentField`.
 

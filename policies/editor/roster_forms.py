@@ -77,7 +77,7 @@ class PersonForm(RowForm):
         kept = set(data.get("keep", []))
         keys = [key for key in _keys(self.row) if str(key.get("credential_id")) in kept]
         return {
-            "id": data["id"], "name": data["name"], "roles": data["roles"], "desk": data["desk"],
+            "id": data["id"], "name": data["name"], "roles": self.chosen("roles"), "desk": data["desk"],
             "site": data["site"], "keys": keys + self._enrolled(),
         }  # fmt: skip
 
@@ -125,7 +125,7 @@ class ClientForm(RowForm):
         key = hex_read(data["public_key"], size=32, what="Public key")
         return {
             "id": data["id"], "name": data["name"], "public_key": key, "desk": data["desk"],
-            "responsible": data["responsible"],
+            "responsible": self.chosen("responsible"),
         }  # fmt: skip
 
 
@@ -184,7 +184,7 @@ class WalletForm(RowForm):
         address = address_of(bytes.fromhex(key[2:]))
         return {
             "id": account(data["chain"], address), "label": data["label"], "kind": data["kind"], "public_key": key,
-            "signers": data["signers"], "threshold": data["threshold"],
+            "signers": self.chosen("signers"), "threshold": data["threshold"],
         }  # fmt: skip
 
 

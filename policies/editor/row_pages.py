@@ -146,7 +146,7 @@ def _form(place: _Place, *, row: Row | None, **given: Any) -> RowForm:  # noqa: 
 
 def _posted(request: HttpRequest, place: _Place) -> HttpResponse:
     step = request.POST.get("step", SAVE)
-    changed = request.POST.get("revision", "") != place.opened.revision
+    changed = request.POST.get("revision", "") != place.opened.revision or not _is_called(request, place)
     if changed:
         _find_again(request, place)
     if place.index is not None and (place.section.single or place.index >= place.opened.count(place.section.key)):
@@ -172,6 +172,14 @@ def _posted(request: HttpRequest, place: _Place) -> HttpResponse:
     if blocking or changed:
         return _show(request, place, form)
     return _save(request, place, form, elsewhere)
+
+
+def _is_called(request: HttpRequest, place: _Place) -> bool:
+    """Whether the row at this address is the one that the page was drawn for."""
+    rows = rows_of(place.opened.body, place.section.key)
+    if place.section.single or place.index is None or place.index >= len(rows):
+        return place.section.single or place.index is None
+    return row_name(place.section.key, rows[place.index]) == request.POST.get("called", "")
 
 
 def _find_again(request: HttpRequest, place: _Place) -> None:

@@ -213,9 +213,9 @@ class LimitForm(_ConditionedForm):
                 else "a limit that denies asks nobody: empty its seats, or have it ask for them"
             )
         return {
-            "id": data["id"], "label": data["label"], "order": data["order"], "when": self.when, "per": data["per"],
-            "measure": data["measure"], "asset": data["asset"] or None, "window": self._window(), "most": str(most),
-            "quorum": self.quorum if asks else None,
+            "id": data["id"], "label": data["label"], "order": data["order"], "when": self.when,
+            "per": self.chosen("per"), "measure": data["measure"], "asset": data["asset"] or None,
+            "window": self._window(), "most": str(most), "quorum": self.quorum if asks else None,
         }  # fmt: skip
 
     def _window(self) -> int | None:

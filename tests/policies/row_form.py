@@ -60,7 +60,9 @@ class _FormReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._area is not None:
-            self.boxes[self._area][-1] += data
+            # The first line break in an area is the markup's, not the text's (HTML, section 13.2.6.4.7).
+            first = not self.boxes[self._area][-1]
+            self.boxes[self._area][-1] += data.removeprefix("\n") if first else data
 
     def _add(self, name: str, value: str) -> None:
         self.boxes.setdefault(name, []).append(value)

@@ -168,7 +168,7 @@ def test_what_is_deeper_than_rows_stays_a_tree_in_its_row() -> None:
         (TypedRow(field="time.now", op="within", days=("mon",), start="09:00", end="17:00"), "time zone"),
         (TypedRow(field="time.now", op="within", zone="UTC", start="09:00", end="17:00"), "weekday"),
         (TypedRow(field="time.now", op="within", zone="UTC", days=("mon",), start="9", end="17:00"), "times such as"),
-        (TypedRow(field="time.now", op="within", zone="UTC", days=("mon",), start="09:00", end="09:00"), "never opens"),
+        (TypedRow(field="time.now", op="within", zone="UTC", days=("mon",), start="09:00", end="09:00"), "never"),
         (TypedRow(field="amount", op="floor", other="1"), "attested amount"),
         (TypedRow(field="amount", op="floor", chosen=("effects.sent",), other="x"), "tolerance"),
         (TypedRow(field="destination.age", op="ge", other="soon"), "no duration"),
