@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.canonical import canonical
+from core.canonical import canonical, parse
 from core.documents.base import GENESIS_DEPLOYMENT
 from core.documents.consent import SubjectType
 from core.documents.control import Ceremony, CeremonyKind, LaneStart
@@ -19,7 +19,7 @@ from core.schema import write_struct
 from signer.console import in_groups, pin_genesis, recover
 from signer.errors import ConfigError, TokenKeyError
 from signer.files import exclusive
-from tests.factories.documents import header
+from tests.factories.documents import DAY, header
 from tests.factories.world import World
 from tests.signer.rig import Rig, command
 
@@ -205,3 +205,36 @@ def test_other_ceremonies_start_nothing(rig: Rig, change: dict[str, Any]) -> Non
     with pytest.raises((RefusedError, ConfigError)):
         recover(rig.state, ceremony(rig, "adam", "anna", **change))
     assert (rig.state / "journal").read_bytes() == before
+
+
+def test_a_ceremony_skips_no_delay_of_the_policies_that_come_with_it(rig: Rig) -> None:
+    world = rig.world
+    head = header("policy", world.deployment, now=world.now, lifetime=300 * DAY)
+    loose = dataclasses.replace(
+        world.policy, header=head, number=2, previous=world.policy.digest, institution="New Bank"
+    )
+    tight = dataclasses.replace(loose, institution=world.policy.institution)
+    for draft, fine in ((loose, False), (tight, True)):
+        signed = world.sign_policy(draft, "adam", "anna")
+        value = parse(ceremony(rig, "adam", "anna", policy=draft.digest), max_bytes=10**6)
+        assert isinstance(value, dict)
+        document = Ceremony.from_json(value["ceremony"])
+        consents = [
+            world.consent(document.digest, name, subject_type=SubjectType.CEREMONY, policy=draft.digest)
+            for name in ("adam", "anna")
+        ]
+        raw = canonical(
+            {
+                "ceremony": document.to_json(),
+                "consents": [write_struct(one, "consent") for one in consents],
+                "policies": [write_struct(signed, "signed_policy")],
+            }
+        )
+        with exclusive(rig.state):
+            if fine:
+                assert "a new journal was started" in recover(rig.state, raw)
+            else:
+                with pytest.raises(ConfigError, match="its delay has not passed"):
+                    recover(rig.state, raw)
+    with rig.service() as service:
+        assert service.status(now=world.now + 600)["number"] == 2
