@@ -34,7 +34,7 @@ def _shown(value: object) -> str:
 
 
 def _name(row: Any) -> str:  # noqa: ANN401 - a row of any section
-    for field in ("id", "asset", "address"):
+    for field in ("id", "asset", "address", "name"):
         if hasattr(row, field):
             return str(getattr(row, field))
     return str(row)
@@ -148,6 +148,8 @@ _SECTIONS = (
     ("witnesses", "Witnesses"),
     ("attesters", "Attesters"),
     ("recovery", "Recovery keys"),
+    ("zones", "Time zones"),
+    ("properties", "Properties"),
 )
 
 

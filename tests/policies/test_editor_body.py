@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zoneinfo
 from datetime import UTC, datetime
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.canonical import MAX_BYTES
-from core.documents.policy import Policy, Zone, ZoneOffset
+from core.documents.policy import ConditionOp, Policy, Property, Zone, ZoneOffset
 from core.policy_check import validate
 from core.timewindow import zone_offset
+from policies.comparison import policy_comparison
+from policies.difference import policy_difference
 from policies.drafts import draft_read, successor_text
 from policies.editor.body import (
     body_empty,
@@ -32,7 +35,7 @@ from policies.editor.moments import duration_read, duration_show, moment_read, m
 from policies.editor.problems import problem_places
 from policies.editor.zones import zone_names, zone_offsets
 from policies.errors import DraftTextError, RowValueError
-from tests.factories.world import DAY, NOW, World
+from tests.factories.world import DAY, NOW, World, compare
 
 if TYPE_CHECKING:
     from policies.editor.body import Body
@@ -252,3 +255,20 @@ def test_bodies_are_json_that_people_can_read() -> None:
     text = body_write(body())
     assert text.startswith('{\n  "header": {')
     assert json.loads(text) == body()
+
+
+def test_zones_and_properties_are_part_of_every_difference() -> None:
+    zone = Zone(name="Europe/Zurich", offsets=(ZoneOffset(since=0, minutes=60),))
+    stated = Property(id="p1", label="Never", when=compare("usd", ConditionOp.GE, "1"), demand=None)
+    before = WORLD.policy
+    after = dataclasses.replace(before, zones=(zone,), properties=(stated,))
+    sentences = {found.title: found.sentences for found in policy_difference(before=before, after=after)}
+    assert sentences["Time zones"][0].startswith("Added Europe/Zurich")
+    assert sentences["Properties"][0].startswith("Added p1 (Never)")
+    sides = {found.title: found.rows for found in policy_comparison(before=before, after=after)}
+    assert [row.mark for title in ("Time zones", "Properties") for row in sides[title]] == ["added", "added"]
+    assert sides["Properties"][0].after.startswith("whatever meets usd is at least")
+    (removed,) = next(
+        found.rows for found in policy_comparison(before=after, after=before) if found.title == "Time zones"
+    )
+    assert (removed.mark, removed.after) == ("removed", "")
