@@ -227,6 +227,9 @@ def test_rows_are_drawn_in_place_and_keep_the_focus(adam: Page, house: House) ->
         adam.get_by_role("button", name="Add a row that holds as well").nth(1).click()
         adam.locator(f"#when-1-{place}-field").select_option(value=field)
         adam.locator(f"#when-1-{place}-{box}").wait_for()
+    adam.locator("#when-1-3-path").fill("1.0")
+    adam.locator("#when-1-3-path").press("Tab")
+    adam.locator("#when-1-3-op").wait_for()
     shoot(adam, "editor-rows")
     for place in (4, 3, 2, 1):
         adam.get_by_role("button", name=f"Remove row 2.{place + 1}").click()
