@@ -103,13 +103,19 @@ def draft_propose(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def draft_propose_status(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer the page's polling with where the proposal stands."""
-    _user(request, "policies.view_policydraft")
-    shown = _shown(get_object_or_404(PolicyDraft, pk=pk))
+    user = _user(request, "policies.view_policydraft")
+    draft = get_object_or_404(PolicyDraft, pk=pk)
+    shown = _shown(draft)
     is_open = shown is not None and shown.open
     response = render(
         request,
         "admin/policies/_proposal.html",
-        {"proposal": shown, "now": timezone.now()},
+        {
+            "proposal": shown,
+            "now": timezone.now(),
+            "mine": shown is not None and shown.version.proposed_by_id == user.pk,
+            "draft": draft,
+        },
         status=200 if is_open else _STOP_POLLING,
     )
     if not is_open:
