@@ -134,6 +134,15 @@ def key_problems(policy: Policy) -> Iterator[str]:
             yield from _ed25519(f"{what} {key.id}", key.public_key)
         if threshold > len(keys) or (keys and not threshold):
             yield f"{what}: threshold {threshold} of {len(keys)}"
+    # An offline key that a server holds as well, under another name, is not offline.
+    elsewhere = {key.public_key for key in (*policy.witnesses, *policy.attesters)}
+    elsewhere |= {client.public_key for client in policy.clients}
+    elsewhere |= {signer.public_key for signer in policy.signers if signer.public_key is not None}
+    yield from (
+        f"recovery {key.id}: its key has another purpose too"
+        for key in policy.recovery
+        if key.public_key in elsewhere
+    )
 
 
 def zone_problems(policy: Policy, used: set[str]) -> Iterator[str]:

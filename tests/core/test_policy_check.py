@@ -218,6 +218,13 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"witnesses": (NamedKey(id="a", public_key=IDENTITY, host="h"),), "witness_threshold": 1},
         "witness a: an Ed25519 key that anybody can sign for",
     ),
+    "a recovery key that a client's server holds": (
+        {
+            "recovery": (NamedKey(id="vault", public_key=POLICY.clients[0].public_key, host="offline"),),
+            "recovery_threshold": 1,
+        },
+        "recovery vault: its key has another purpose too",
+    ),
     "a signer's key that all can sign for": (
         {"signers": (dataclasses.replace(POLICY.signers[0], public_key=bytes(32)),)},
         "signer hsm-1: an Ed25519 key",
