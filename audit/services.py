@@ -10,16 +10,19 @@ import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audit.context import session_current
 from audit.errors import EntryRefusedError, NotInTransactionError
-from audit.models import Severity
+from audit.models import AuditSignature, Severity
 from core.auditlog import entry_bytes, entry_mac
 from core.canonical import canonical
-from core.errors import EncodingError
+from core.checkpoint import parse_lines
+from core.errors import CheckpointError, EncodingError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from audit.tags import AuditTag
 
 _TAG = re.compile(r"[a-z_]+:[a-z_]+:[a-z_]+")
@@ -30,6 +33,31 @@ INSERT_ENTRY = (
     "INSERT INTO audit_entry (at_us, actor, session, tag, subject, severity, payload, mac)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING seq"
 )
+
+
+def signature_store(*, size: int, line: str, now: dt.datetime) -> int:
+    """Keep a signature under a checkpoint; idempotent for the same name.
+
+    Args:
+        size: The checkpoint's.
+        line: What the log's signer or a witness answered.
+        now: When it came.
+
+    Returns:
+        Whether it is new, as a count.
+
+    Raises:
+        EntryRefusedError: If it is no signature line. Whether it holds is for whoever reads it.
+    """
+    try:
+        (signature,) = parse_lines(line)
+    except (CheckpointError, ValueError) as error:
+        msg = f"that is no signature under a checkpoint: {error}"
+        raise EntryRefusedError(msg) from error
+    values = {"line": signature.line(), "at_us": int(now.timestamp() * 1_000_000)}
+    with transaction.atomic():
+        made = AuditSignature.objects.get_or_create(checkpoint_id=size, name=signature.name, defaults=values)[1]
+    return int(made)
 
 
 def entry_append(

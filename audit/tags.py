@@ -79,3 +79,5 @@ class AuditTag(StrEnum):
     LOG_EXPORTED = "audit:log:exported"
     LOG_FORGED = "audit:log:forged"
     LOG_CLOCK = "audit:log:clock"
+    LOG_UNSIGNED = "audit:log:unsigned"
+    LOG_UNWITNESSED = "audit:log:unwitnessed"

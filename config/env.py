@@ -97,6 +97,16 @@ def mapping(name: str) -> dict[str, str]:
     return pairs
 
 
+def urls(name: str) -> dict[str, str]:
+    """Read pairs such as ``w-1=https://witness.example``: names and where they answer; absent means none."""
+    pairs = mapping(name)
+    for key, value in pairs.items():
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise SettingError(name, f"{key}: must look like https://host or https://host:port, not {value!r}")
+    return pairs
+
+
 def origin(name: str, *, default: str) -> str:
     """Read a web origin: scheme and host, a port if it is not the scheme's own, and nothing else."""
     value = text(name, default=default)

@@ -40,11 +40,15 @@ COUNTERSIGN_SWEEPS = (
     "policies.reconcile.reconcile_sweep",
     "policies.sweep.sweep_once",
     "audit.sequencer.sweep_once",
+    "custody.checkpoints.checkpoints_sweep",
 )
 # The hour of the day (UTC) from which limits' counters and reservations are compared, once.
 COUNTERSIGN_RECONCILE_HOUR = env.integer("COUNTERSIGN_RECONCILE_HOUR", default=2, minimum=0, maximum=23)
 # Where each signer listens, by its roster id; and who carries cases there.
 COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
+# Who signs the log's checkpoints (its roster id, with a socket above; empty: nobody does), and who witnesses them.
+COUNTERSIGN_LOG_SIGNER = env.text("COUNTERSIGN_LOG_SIGNER", default="")
+COUNTERSIGN_WITNESSES = env.urls("COUNTERSIGN_WITNESSES")
 COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
 COUNTERSIGN_POLL_VIEWS = (
     "oms:request_status",

@@ -126,13 +126,23 @@ def parse_signed_checkpoint(raw: bytes) -> SignedCheckpoint:
     if not found or len(fields) != 3 or _SIZE.fullmatch(fields[1]) is None:  # noqa: PLR2004 - origin, size, root
         raise CheckpointError("a checkpoint has three lines: origin, size and root")
     checkpoint = Checkpoint(origin=fields[0], size=int(fields[1]), root=_decoded(fields[2]))
-    signatures = tuple(_signature_of(line) for line in lines.splitlines())
-    if not 1 <= len(signatures) <= _MOST_LINES:
-        raise CheckpointError("a signed checkpoint has at least one signature")
+    signatures = parse_lines(lines)
     signed = SignedCheckpoint(checkpoint=checkpoint, signatures=signatures)
     if signed.to_bytes() != raw:
         raise CheckpointError("a checkpoint is spelt in another way than we write it")
     return signed
+
+
+def parse_lines(lines: str) -> tuple[NoteSignature, ...]:
+    """Read the lines under a note; at least one.
+
+    Raises:
+        CheckpointError: If one is no signature.
+    """
+    signatures = tuple(_signature_of(line) for line in lines.splitlines())
+    if not 1 <= len(signatures) <= _MOST_LINES:
+        raise CheckpointError("a signed checkpoint has at least one signature")
+    return signatures
 
 
 def _signature_of(line: str) -> NoteSignature:

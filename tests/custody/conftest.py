@@ -26,6 +26,7 @@ from demo.services.anvil import anvil
 from tests.factories.world import CHAIN, ETHER, World
 from tests.fakes.proxy import LyingNode
 from tests.fakes.signer import FakeSigner
+from tests.signer.log_rig import log, made_log  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.signer.log_rig import log, made_log  # noqa: F401 - fixtures
 from tests.signer.rig import Rig, Template, make_template
 
 if TYPE_CHECKING:
