@@ -35,6 +35,7 @@ from policies.models import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     from django.db.models import QuerySet
@@ -93,13 +94,18 @@ def policy_find(*, digest: str) -> Policy | None:
     return None if version is None else version_policy(version=version)
 
 
-def policy_chain() -> tuple[SignedPolicy, ...]:
+def policy_chain(*, at: dt.datetime | None = None) -> tuple[SignedPolicy, ...]:
     """Return every policy that was ever in force, from the genesis to the active one; empty before the genesis.
+
+    Args:
+        at: Only to the one that was active then.
 
     Raises:
         StoredPolicyError: The stored versions do not follow each other.
     """
     kept = PolicyVersion.objects.filter(status__in=IN_FORCE_STATUSES).order_by("number")
+    if at is not None:
+        kept = kept.filter(activated_at__lte=at)
     chain = tuple(version_signed(version=version) for version in kept)
     before: str | None = None
     for number, signed in enumerate(chain, start=1):

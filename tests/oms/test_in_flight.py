@@ -17,7 +17,7 @@ from oms.errors import RequestRefusedError
 from oms.selectors import can_approve, requests_waiting, seats_of
 from oms.sweep import sweep_once
 from policies.models import PolicyHandover
-from policies.selectors import policy_active
+from policies.selectors import policy_active, policy_chain
 from tests.factories.proposals import brought_into_force
 from tests.factories.succession import next_policy, without
 from tests.factories.world import seats
@@ -174,3 +174,10 @@ def test_a_rejection_still_ends_it(desk: Desk) -> None:
     brought_into_force(desk.world, stricter(desk))
     request = desk.decide(request, "rita", Decision.REJECT, "Not now")
     assert request.state == State.REJECTED
+
+
+def test_a_case_is_kept_with_the_policies_of_its_time(desk: Desk) -> None:
+    before = timezone.now()
+    brought_into_force(desk.world, next_policy(desk.world, institution="Example Bank 2"))
+    assert [signed.policy.number for signed in policy_chain()] == [1, 2]
+    assert [signed.policy.number for signed in policy_chain(at=before)] == [1]

@@ -13,7 +13,7 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.schema import write_struct
 from custody.errors import CustodyError
-from custody.selectors import case_file_get
+from custody.selectors import case_file_get, job_find
 from oms.models import TransactionRequest
 from policies.selectors import policy_chain
 
@@ -36,8 +36,11 @@ class Command(BaseCommand):
         request = TransactionRequest.objects.filter(reference=options["reference"]).first()
         if request is None:
             raise CommandError("There is no such request.")
+        job = job_find(intent_digest=request.intent_digest)
+        signed_at = None if job is None else job.signed_at
         try:
-            case = case_file_get(intent_digest=request.intent_digest, policies=policy_chain())
+            # Not what came into force later: a case is verified under what was the newest when it was signed.
+            case = case_file_get(intent_digest=request.intent_digest, policies=policy_chain(at=signed_at))
         except CustodyError as error:
             raise CommandError(str(error)) from error
         with transaction.atomic():
