@@ -219,7 +219,7 @@ def _fsck(url: str) -> float:
 
 def _proofs() -> dict[str, float]:
     """Return inclusion proofs per second: ours beside pymerkle's, over the same leaves."""
-    from pymerkle import InmemoryTree  # type: ignore[import-untyped]  # noqa: PLC0415 - an opponent, not a part
+    from pymerkle import InmemoryTree  # noqa: PLC0415 - an opponent, not a part
 
     own, other = Tree(), InmemoryTree(algorithm="sha256")
     for number in range(PROOF_LEAVES):
