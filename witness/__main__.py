@@ -1,4 +1,4 @@
-"""`python -m witness verify …`, `fsck …`, `init …` and `serve …`: what outsiders run."""
+"""`python -m witness verify …`, `fsck …`, `init …`, `watch …` and `serve …`: what outsiders run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import sys
 
 from witness import fsck, serve, verify
 
-COMMANDS = {"fsck": fsck.main, "verify": verify.main, "init": serve.init, "serve": serve.serve}
+COMMANDS = {
+    "fsck": fsck.main,
+    "verify": verify.main,
+    "init": serve.init,
+    "watch": serve.watch,
+    "serve": serve.serve,
+}
 
 
 def main() -> int:

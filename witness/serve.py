@@ -1,4 +1,4 @@
-"""`python -m witness init …` and `python -m witness serve …`: somebody's own witness, on a host of their own."""
+"""`python -m witness init …`, `watch …` and `serve …`: somebody's own witness, on a host of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from witness.fsck import named_key
-from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server
+from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server, watch_log
 from witness.store import WitnessStore
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def init(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m witness init", description="Make a witness.")
     parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
     parser.add_argument("--name", required=True, help="as the policy will name it")
-    parser.add_argument("--log", metavar="NAME=HEX", type=named_key, action="append", required=True)
+    parser.add_argument("--log", metavar="NAME=HEX", type=named_key, action="append", default=[])
     arguments = parser.parse_args(argv)
     try:
         public = init_state(arguments.state, arguments.name, dict(arguments.log))
@@ -34,6 +34,22 @@ def init(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"witness: {error}\n")
         return _FAILED
     sys.stdout.write(f"{arguments.name}={public.hex()}\n")
+    return 0
+
+
+def watch(argv: Sequence[str] | None = None) -> int:
+    """Have a witness watch a log whose name was not known when its key was made."""
+    parser = argparse.ArgumentParser(prog="python -m witness watch", description="Watch one more log.")
+    parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
+    parser.add_argument("--log", metavar="NAME=HEX", type=named_key, required=True)
+    arguments = parser.parse_args(argv)
+    origin, public = arguments.log
+    try:
+        watch_log(arguments.state, origin, public)
+    except (WitnessConfigError, OSError) as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return _FAILED
+    sys.stdout.write(f"watches {origin}; a witness that serves already learns of it at its next start\n")
     return 0
 
 

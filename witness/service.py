@@ -19,8 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.checkpoint import check_log, cosignature_message, witness_signature
+from core.checkpoint import Checkpoint, check_log, cosignature_message, witness_signature
 from core.errors import CheckpointError, WitnessError
+from core.merkle import EMPTY_ROOT
 from core.witnessing import BAD_REQUEST, FORBIDDEN, UNKNOWN_LOG, Addition, advance, parse_addition
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def make_server(
 
 
 def init_state(state: Path, name: str, logs: dict[str, bytes]) -> bytes:
-    """Make a witness's folder with a key of its own.
+    """Make a witness's folder with a key of its own. Logs may follow with `watch_log`.
 
     Returns:
         The Ed25519 public key, 32 bytes, for the policy.
@@ -170,17 +171,54 @@ def init_state(state: Path, name: str, logs: dict[str, bytes]) -> bytes:
     handle = os.open(state / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
     with os.fdopen(handle, "wb") as file:
         file.write(key.private_bytes_raw().hex().encode() + b"\n")
-    settings = {"name": name, "logs": {origin: public.hex() for origin, public in logs.items()}}
-    (state / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    _write_settings(state, name, logs)
     return key.public_key().public_bytes_raw()
 
 
+def watch_log(state: Path, origin: str, public: bytes) -> None:
+    """Have a witness watch one more log. A log's name stands for one key for ever.
+
+    The policy names the witness's key, and the log's name holds the policy's digest: so the key is made first.
+
+    Args:
+        state: The witness's folder.
+        origin: The log's name, as it stands in every checkpoint.
+        public: The log's Ed25519 key, 32 bytes.
+
+    Raises:
+        WitnessConfigError: If the name is watched with another key, is none, or the folder cannot be used.
+    """
+    config = _read_config(state)
+    if config.logs.get(origin, public) != public:
+        raise WitnessConfigError(f"{origin}: is watched with another key")
+    try:
+        Checkpoint(origin=origin, size=0, root=EMPTY_ROOT)
+    except CheckpointError as error:
+        raise WitnessConfigError(str(error)) from error
+    _write_settings(state, config.name, {**config.logs, origin: public})
+
+
+def _write_settings(state: Path, name: str, logs: dict[str, bytes]) -> None:
+    """Write the settings whole or not at all."""
+    settings = {"name": name, "logs": {origin: public.hex() for origin, public in logs.items()}}
+    draft = state / f"{SETTINGS_FILE}.new"
+    draft.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    draft.replace(state / SETTINGS_FILE)
+
+
 def load_config(state: Path) -> WitnessConfig:
-    """Read a witness's folder.
+    """Read a witness's folder, to serve from it.
 
     Raises:
         WitnessConfigError: Saying what is wrong.
     """
+    config = _read_config(state)
+    if not config.logs:
+        raise WitnessConfigError(f"{state}: no log is watched yet: python -m witness watch")
+    return config
+
+
+def _read_config(state: Path) -> WitnessConfig:
     path = state / KEY_FILE
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o377:
@@ -191,6 +229,6 @@ def load_config(state: Path) -> WitnessConfig:
         name = str(settings["name"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WitnessConfigError(f"{state}: cannot be read as a witness's folder: {error}") from error
-    if len(key) != _KEY_BYTES or any(len(public) != _KEY_BYTES for public in logs.values()) or not logs:
-        raise WitnessConfigError(f"{state}: a key has 32 bytes, and at least one log is watched")
+    if len(key) != _KEY_BYTES or any(len(public) != _KEY_BYTES for public in logs.values()):
+        raise WitnessConfigError(f"{state}: a key has 32 bytes")
     return WitnessConfig(name=name, key=Ed25519PrivateKey.from_private_bytes(key), logs=logs)

@@ -20,8 +20,8 @@ import pytest
 from core.checkpoint import Cosignature, cosignatures, parse_signed_checkpoint
 from core.witnessing import Addition
 from tests.witness.logs import Log
-from witness.serve import init
-from witness.service import STORE_FILE, Witness, init_state, load_config, make_server
+from witness.serve import init, watch
+from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server
 from witness.store import WitnessStore
 
 if TYPE_CHECKING:
@@ -212,6 +212,35 @@ def test_init_prints_the_key_that_the_policy_names(tmp_path: Path, capsys: pytes
     assert stat.S_IMODE((tmp_path / "w" / "key").stat().st_mode) == 0o400
     assert init(arguments) == 2
     assert "already" in capsys.readouterr().err
+
+
+def test_a_log_is_watched_once_its_name_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The policy names the witness's key and the log's name holds the policy's digest: the key comes first."""
+    state = tmp_path / "w"
+    assert init(["--state", str(state), "--name", "w-9"]) == 0
+    public = capsys.readouterr().out.strip().partition("=")[2]
+    with pytest.raises(WitnessConfigError, match="no log is watched"):
+        load_config(state)
+    wanted = ["--state", str(state), "--log", f"{LOG.origin}={LOG.public.hex()}"]
+    assert watch(wanted) == 0
+    assert watch(wanted) == 0
+    assert watch(["--state", str(state), "--log", f"other/log={'ab' * 32}"]) == 0
+    config = load_config(state)
+    assert config.logs == {LOG.origin: LOG.public, "other/log": b"\xab" * 32}
+    assert config.key.public_key().public_bytes_raw().hex() == public
+
+
+@pytest.mark.parametrize(
+    ("log", "problem"),
+    [(f"{LOG.origin}={'ab' * 32}", "watched with another key"), (f"No Log={'ab' * 32}", "name")],
+)
+def test_what_cannot_be_watched_changes_nothing(
+    state: Path, capsys: pytest.CaptureFixture[str], log: str, problem: str
+) -> None:
+    assert watch(["--state", str(state), "--log", log]) == 2
+    assert problem in capsys.readouterr().err
+    assert load_config(state).logs == {LOG.origin: LOG.public}
+    assert watch(["--state", str(state / "nowhere"), "--log", log]) == 2
 
 
 @pytest.mark.parametrize("damage", ["mode", "key", "settings", "nothing"])
