@@ -174,10 +174,6 @@ class Engine:
         over = exceeded(self.touched(facts, draw), facts, totals, now=now)
         return conclude(self.read(facts), over)
 
-    def breaches(self, draw: Draw, totals: Totals, *, now: int) -> tuple[str, ...]:
-        """Say which hard limits a draw alone would break, as `core.policy.limit_breaches` does."""
-        return conclude(Standing(), exceeded(self.touched({}, draw), {}, totals, now=now)).reasons
-
     def read(self, facts: FactMap) -> Standing:
         """Say what a case comes to under guards, grants and escalations."""
         standing = Standing()

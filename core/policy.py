@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from core.registry import FactMap
 
-__all__ = ["Decision", "RuleResult", "Section", "Verdict", "decide", "limit_breaches", "read_linearly"]
+__all__ = ["Decision", "RuleResult", "Section", "Verdict", "decide", "read_linearly"]
 
 
 class _Run:
@@ -198,11 +198,3 @@ def decide(
     if details:
         return read_linearly(policy, facts, draw, totals, now=now, enforce=enforce, details=True)
     return engine_for(policy, enforce=enforce).decide(facts, draw, totals, now=now)
-
-
-def limit_breaches(policy: Policy, draw: Draw, totals: Totals, *, now: int) -> tuple[str, ...]:
-    """Return which hard limits a draw alone would break; for what is no payment (a cancel's fee).
-
-    No fact is known of it: a limit under a condition counts.
-    """
-    return engine_for(policy, enforce=True).breaches(draw, totals, now=now)

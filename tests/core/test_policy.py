@@ -10,7 +10,7 @@ import pytest
 from core.documents.policy import Condition, ConditionOp, Effect, Measure, Policy, Quorum, Rule
 from core.documents.roster import Role
 from core.facts import derive_facts, resolve_asker, usd_value, with_claims
-from core.policy import Decision, Section, Verdict, decide, limit_breaches
+from core.policy import Decision, Section, Verdict, decide
 from core.registry import field_of, fits
 from tests.factories.world import COOLING, DAY, ETHER, NATIVE, NOW, TOKEN, World, compare, limit, seats
 
@@ -234,14 +234,6 @@ def test_every_rule_has_its_result_and_says_why() -> None:
     ]
     assert decision.results[0].details == ("destination.listed eq false: true",)
     assert decision.results[-1].details == ("1 of 5",)
-
-
-def test_a_cancels_fee_is_held_to_the_hard_limits_alone() -> None:
-    fee = limit("fee", Measure.FEE, 10**15, window=DAY, order=1)
-    policy = dataclasses.replace(WORLD.policy, limits=(fee, dataclasses.replace(fee, id="ask", quorum=ONE)))
-    who = resolve_asker(WORLD.mandate(), policy)
-    _, draw = derive_facts(WORLD.intent(), policy, who, order="aa" * 32, now=NOW)
-    assert len(limit_breaches(policy, draw, WORLD.make_journal(), now=NOW)) == 1
 
 
 def test_every_derived_fact_is_in_the_registry_with_its_type() -> None:
