@@ -104,3 +104,15 @@ def test_new_numbers_in_the_old_order_change_nothing_and_another_order_everythin
 def test_other_facts_are_read_for_themselves() -> None:
     one, two = pair_of((A,), (A,)).read({"desk": "desk-a"}, {"desk": "desk-b"})
     assert (one.grant, two.grant) == ("a", None)
+
+
+def test_a_name_that_stands_twice_is_never_shared_around() -> None:
+    twice = dataclasses.replace(B, id="a")
+    for before, after in (((A, twice), (A,)), ((A,), (A, twice)), ((A, twice), (A, twice))):
+        assert not shares(pair_of(before, after), {"desk": "desk-c"})
+
+
+def test_a_pair_says_whether_the_limits_are_the_same() -> None:
+    other = dataclasses.replace(WORLD.policy, limits=WORLD.policy.limits[:-1])
+    assert EnginePair(WORLD.policy, dataclasses.replace(WORLD.policy, grants=()), enforce=False).same_limits
+    assert not EnginePair(WORLD.policy, other, enforce=False).same_limits

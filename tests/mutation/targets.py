@@ -1,0 +1,22 @@
+"""Which modules are mutated, and which tests have to notice: the quickest first."""
+
+from __future__ import annotations
+
+_CORE = "tests/core/test_"
+_POLICY = f"{_CORE}policy.py"
+_ENGINE = f"{_CORE}engine.py"
+
+TARGETS: dict[str, list[str]] = {
+    "core/decision.py": [_POLICY, _ENGINE],
+    "core/policy.py": [_POLICY, _ENGINE],
+    "core/engine.py": [_POLICY, _ENGINE, f"{_CORE}engine_pair.py"],
+    "core/engine_index.py": [_ENGINE],
+    "core/engine_compile.py": [_ENGINE],
+    "core/engine_pair.py": [f"{_CORE}engine_pair.py"],
+    "core/conditions.py": [f"{_CORE}conditions.py", _POLICY],
+    "core/quorum.py": [f"{_CORE}quorum.py", _POLICY],
+    "core/limits.py": [f"{_CORE}limits.py", _POLICY],
+    "core/policy_check.py": [f"{_CORE}policy_check.py"],
+    "core/policy_conditions.py": [f"{_CORE}policy_check.py"],
+    "core/policy_roster.py": [f"{_CORE}policy_check.py"],
+}
