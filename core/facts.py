@@ -150,12 +150,12 @@ def _size(fact: Fact) -> int:
 def _batch_facts(calls: Calls, elements: tuple[FactMap, ...]) -> FactMap:
     """Return what is said about all calls together; what one unknown call leaves open stays unknown."""
     allowances = [one.allowance for one in calls.made if one.allowance is not None and one.allowance.amount]
-    facts: FactMap = {
-        "calls": elements,
-        "calls.count": len(calls.made),
-        "calls.depth": max(one.depth for one in calls.made),
-        "calls.unknown": not calls.understood,
-    }
+    facts: FactMap = {"calls.unknown": not calls.understood}
+    if calls.understood:
+        # What is not understood may hold more calls than were seen: neither their list nor their number is known.
+        facts["calls"] = elements
+        facts["calls.count"] = len(calls.made)
+        facts["calls.depth"] = max(one.depth for one in calls.made)
     said = {
         "calls.delegate": any(one.delegate for one in calls.made),
         "approve.any": bool(allowances),
@@ -208,7 +208,8 @@ def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str,
     elements = tuple(_call_facts(made, policy, books, now) for made in calls.made)
     draw = _draw(intent, who, calls, policy, books, order=order, now=now)
     facts |= elements[0] | _batch_facts(calls, elements)
-    facts["wallets.named"] = frozenset(_own_named(elements, books.own(intent.chain)))
+    if calls.understood and all(one.arguments is None or _size(one.arguments) <= _MOST_VALUES for one in calls.made):
+        facts["wallets.named"] = frozenset(_own_named(elements, books.own(intent.chain)))
     # What leaves in all, which for a batch is more than its first call says.
     facts.pop("usd", None)
     if draw.usd_e8 is not None:

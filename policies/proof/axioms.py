@@ -31,11 +31,8 @@ ALWAYS = frozenset(
         "initiator.kind",
         "desk",
         "wallet",
-        "wallets.named",
         "chain",
         "call.kind",
-        "calls.count",
-        "calls.depth",
         "calls.unknown",
         "value",
         "fee",
@@ -64,6 +61,10 @@ def call_axioms(universe: Universe, version: str) -> Iterator[z3.BoolRef]:
     yield z3.Implies(native, z3.Not(z3.Or(callee.known, selector.known)))
     yield z3.Implies(token, both([callee.known, selector.known, selector.equals(_TRANSFER)]))
     yield z3.Implies(contract, both([callee.known, selector.known, registered.on]))
+    for field in ("calls.count", "calls.depth"):
+        yield universe.term(field).known == z3.Not(unknown)
+    yield z3.Implies(transfer, universe.term("wallets.named", version).known)
+    yield z3.Implies(unknown, z3.Not(universe.term("wallets.named", version).known))
     for field in ("calls.delegate", "approve.any", "approve.unlimited"):
         flag = universe.flag(field)
         yield z3.Implies(z3.Not(unknown), flag.known)
