@@ -118,9 +118,9 @@ class Trials:
         if "usd" in ranges and worth is not None:
             (first, last), (least, most) = ranges["amount"], ranges["usd"]
             enough = max(first, _least_worth(worth, least))
-            whole = max(enough, self._whole(asset))
-            # One whole unit reads better than the smallest part of one.
-            amount = whole if whole <= last and worth(whole) <= most else enough
+            # One whole unit, or a tenth of it and so on, reads better than the smallest part of one.
+            fine = (max(enough, size) for size in self._sizes(asset))
+            amount = next((one for one in fine if one <= last and worth(one) <= most), enough)
             if amount > last or not least <= worth(amount) <= most:
                 return False
             facts |= {"amount": amount, "usd": worth(amount)}
@@ -128,8 +128,10 @@ class Trials:
             facts["value"] = facts.get("amount", 0)
         return True
 
-    def _whole(self, asset: str) -> int:
-        return next((10**one.decimals for one in self._policies[NEW].assets if one.id == asset), 1)
+    def _sizes(self, asset: str) -> list[int]:
+        """Return a whole unit of an asset and its decimal parts, base units."""
+        decimals = next((one.decimals for one in self._policies[NEW].assets if one.id == asset), 0)
+        return [10**places for places in range(decimals, -1, -1)]
 
     @staticmethod
     def _wanted(found: z3.ModelRef, yes: z3.BoolRef, no: z3.BoolRef) -> bool | None:

@@ -10,7 +10,7 @@ from core.names import native_asset
 from policies.proof.axioms import RELATED, call_axioms, limit_axioms, price_axioms, table_axioms
 from policies.proof.encoding import Encoding, is_enforced
 from policies.proof.moments import Moments
-from policies.proof.tables import ASKER_FIELDS, BOOK_FIELDS, WALLET_FIELDS, Askers, Books
+from policies.proof.tables import ASKER_FIELDS, BOOK_FIELDS, WALLET_FIELDS, Askers, Books, named_axioms
 from policies.proof.universe import NEW, OLD, Universe
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Model:
         yield from self.askers.axioms()
         yield from self.books.axioms()
         yield from self.moments.axioms()
+        yield from named_axioms(self.universe, self.policies)
         for version in self.policies:
             yield from call_axioms(self.universe, version)
         yield from price_axioms(self.universe, self.policies[NEW])

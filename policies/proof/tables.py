@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import z3
 
 from core.documents.mandate import AskerKind
+from core.documents.policy import ConditionOp
 from policies.proof.terms import Choice, FlagTerm, NumberTerm, TextTerm, both, either
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from core.documents.policy import Policy
     from core.documents.roster import AddressEntry
@@ -259,3 +260,12 @@ class Books:
         if place == 0:
             return None
         return next(entry for entry in self.rows[place - 1].values() if entry is not None)
+
+
+def named_axioms(universe: Universe, versions: Iterable[str]) -> Iterator[z3.BoolRef]:
+    """Yield that an argument can only be an own wallet where the transaction names one."""
+    for free in universe.free:
+        if free.leaf.op is ConditionOp.OWN_WALLET:
+            for version in [free.version] if free.version else versions:
+                named = universe.members("wallets.named", version)
+                yield z3.Implies(free.truth.yes, z3.And(named.known, either(list(named.members.values()))))

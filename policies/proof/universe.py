@@ -144,9 +144,10 @@ class Universe:
 
     def _gather(self, leaf: Condition) -> None:
         if not is_plain(leaf) or is_claimed(leaf):
+            if leaf.op is ConditionOp.OWN_WALLET:
+                self._texts.setdefault("wallets.named", set()).update(self._wallets)
             if is_wallet_test(leaf):
-                for field in ("wallets.named", leaf.field or ""):
-                    self._texts.setdefault(field, set()).update(self._wallets)
+                self._texts.setdefault(leaf.field or "", set()).update(self._wallets)
             return
         field = leaf.field or ""
         if REGISTRY[field].type is FactType.NUMBER:
