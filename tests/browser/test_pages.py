@@ -124,7 +124,7 @@ def test_a_traders_pages(page: Page, site: str, desk: Desk) -> None:  # noqa: F8
     page.get_by_role("button", name="Preview").click()
     page.get_by_role("heading", name="Preview", exact=True).wait_for()
     page.wait_for_load_state("networkidle")
-    page.locator("details summary").click()
+    page.get_by_text("Every rule and what it came to").click()
     shoot(page, "preview")
     page.get_by_role("button", name="Change it").click()
     assert page.get_by_label("Amount").input_value() == "1.23456789"
@@ -161,7 +161,7 @@ def test_an_officers_pages(page: Page, site: str, desk: Desk) -> None:  # noqa: 
     shoot(page, "queue")
     page.get_by_role("link", name="Review").click()
     page.get_by_role("button", name="Review and sign").wait_for()
-    page.locator("details summary").click()
+    page.get_by_text("Every rule and what it came to").click()
     shoot(page, "case")
     desk.decide(request, "ravi")
     page.reload()

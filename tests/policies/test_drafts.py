@@ -200,7 +200,7 @@ def test_versions_and_decisions_are_only_read(admin_client: Client) -> None:
     page = html.unescape(admin_client.get(f"/admin/policies/policyversion/{version.pk}/change/").content.decode())
     assert "allows with 2 risk officers when" in page
     page = html.unescape(admin_client.get(f"/admin/policies/decision/{decision.pk}/change/").content.decode())
-    assert "Allowed by listed, with 2 risk officers." in page
+    assert "Allowed by grant 'Transfers to the whitelist' with 2 risk officers, because " in page
     assert "Within the limit: 1.0021 ETH with this transaction, of 20 ETH." in page
     for model in ("policyversion", "decision", "limitcounter", "reservation"):
         assert admin_client.get(f"/admin/policies/{model}/").status_code == 200
