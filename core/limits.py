@@ -96,6 +96,12 @@ def scope_of(limit: Limit) -> Scope:
     return limit.per, limit.measure, limit.asset
 
 
+SEVERAL = frozenset(
+    {Dimension.ASSET, Dimension.DESTINATION, Dimension.BENEFICIARY, Dimension.CONTRACT, Dimension.PROTOCOL}
+)
+"""Of what one draw can name many: a batch of calls pays many destinations. (Initiators: 17 at most.)"""
+
+
 def scope_keys(per: tuple[Dimension, ...], draw: Draw) -> list[ScopeKey]:
     """Return the keys that a draw counts under; several where it names several people, assets or destinations.
 

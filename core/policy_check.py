@@ -9,6 +9,7 @@ from core.conditions import is_web_only
 from core.documents.policy import Effect, Limit, Measure, Policy, Property, Quorum, Rule
 from core.documents.roster import Profile
 from core.errors import CoreError, PolicyError
+from core.limits import SEVERAL
 from core.policy_conditions import Known, condition_problems
 from core.policy_roster import (
     book_problems,
@@ -81,6 +82,10 @@ def _rules(kind: str, rules: tuple[Rule, ...], policy: Policy, known: Known) -> 
             yield from _quorum(at, rule.quorum, policy, may_be_empty=kind == "grant")
 
 
+_MOST_SEVERAL = 2
+"""A call that names 32 of each counts under 32 x 32 keys of such a limit; of three, a signer would not end."""
+
+
 def _limits(policy: Policy, known: Known) -> Iterator[str]:
     assets = {asset.id for asset in policy.assets}
     yield from _orders("limits", policy.limits)
@@ -97,6 +102,9 @@ def _limits(policy: Policy, known: Known) -> Iterator[str]:
         if limit.quorum is not None:
             yield from _quorum(at, limit.quorum, policy)
         yield from duplicates(f"{at}: dimension", limit.per)
+        if len(SEVERAL.intersection(limit.per)) > _MOST_SEVERAL:
+            several = ", ".join(sorted(SEVERAL))
+            yield f"{at}: counts by at most {_MOST_SEVERAL} of {several}, since one call can name many of each"
 
 
 def _property(row: Property, policy: Policy, known: Known) -> Iterator[str]:

@@ -145,6 +145,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         grant(Effect.ALLOW, Quorum(seats=tuple(Seat(role=Role.CRO, count=1, stage=n) for n in (0, 1)), sites=0)),
         "cannot fill these seats",
     ),
+    "a limit over too much at once": (
+        one_limit(per=(Dimension.ASSET, Dimension.DESTINATION, Dimension.CONTRACT)),
+        "limit extra: counts by at most 2 of",
+    ),
     "a limit of zero": (one_limit(most=0), "limit extra: must be greater than 0"),
     "base units of no asset": (one_limit(asset=None), "an asset is named exactly where"),
     "dollars of an asset": (one_limit(measure=Measure.USD), "an asset is named exactly where"),
