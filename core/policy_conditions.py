@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from itertools import product
 from typing import TYPE_CHECKING
 
 from core.abi import DIGEST_PREFIX, argument_types, array_of, components, type_at
@@ -138,8 +139,10 @@ def _narrowed(parts: tuple[Condition, ...], known: Known, scope: _Scope) -> _Sco
     contracts, selectors = _pinned(parts, "contract"), _pinned(parts, "selector")
     if not contracts or not selectors:
         return scope
-    pairs = [(c, s) for c in set.intersection(*contracts) for s in set.intersection(*selectors)]
-    return dataclasses.replace(scope, signatures=tuple(n for pair in pairs for n in known.functions.get(pair, ["?"])))
+    pairs = product(set.intersection(*contracts), set.intersection(*selectors))
+    # Each signature once: a thousand contracts and selectors make a million pairs, looked at for every argument.
+    signatures = dict.fromkeys(name for pair in pairs for name in known.functions.get(pair, ("?",)))
+    return dataclasses.replace(scope, signatures=tuple(signatures))
 
 
 def _tree(condition: Condition, known: Known, scope: _Scope) -> Iterator[str]:

@@ -118,6 +118,18 @@ def check_genesis(signed: SignedPolicy, digest: str, *, now: int) -> None:
     _check_signatures(signed, policy, GENESIS_DEPLOYMENT, now)
 
 
+def _check_order(policy: Policy, current: Policy, now: int) -> None:
+    follows = policy.previous == current.digest and policy.number == current.number + 1
+    require(follows, Refusal.SUCCESSION, "a policy strictly follows the one in force")
+    require(
+        policy.header.deployment == current.deployment,
+        Refusal.WRONG_DEPLOYMENT,
+        "a policy of another deployment",
+    )
+    require(policy.profile is current.profile, Refusal.PROFILE, "the deployment profile never changes")
+    check_lifetime(policy, now=now)
+
+
 def check_follows(policy: Policy, current: Policy, *, now: int) -> None:
     """Refuse a policy that does not strictly follow another one, has problems, or has expired.
 
@@ -129,16 +141,8 @@ def check_follows(policy: Policy, current: Policy, *, now: int) -> None:
     Raises:
         RefusedError: `succession`, `wrong_deployment`, `profile`, `policy_invalid`, `expired` or `not_yet_valid`.
     """
-    follows = policy.previous == current.digest and policy.number == current.number + 1
-    require(follows, Refusal.SUCCESSION, "a policy strictly follows the one in force")
-    require(
-        policy.header.deployment == current.deployment,
-        Refusal.WRONG_DEPLOYMENT,
-        "a policy of another deployment",
-    )
-    require(policy.profile is current.profile, Refusal.PROFILE, "the deployment profile never changes")
+    _check_order(policy, current, now)
     _check_shape(policy)
-    check_lifetime(policy, now=now)
 
 
 def check_recovery_change(policy: Policy, current: Policy) -> None:
@@ -205,14 +209,17 @@ def check_successor(
         RefusedError: `succession`, `wrong_deployment`, `policy_invalid`, `expired` or as for any consent.
     """
     policy = signed.policy
-    check_follows(policy, current, now=now)
-    why: tuple[str, ...] = ()
+    _check_order(policy, current, now)
+    # Signatures first: to look for problems takes minutes in a document that was made for it.
     if is_recovery(signed):
         check_recovery_change(policy, current)
         voices = _check_recovery_signatures(signed, current, now)
+        _check_shape(policy)
+        why: tuple[str, ...] = ()
         kind, delay = AccessionKind.RECOVERY, max(current.controls.recovery_delay, LEAST_RECOVERY_DELAY)
     else:
         voices = _check_signatures(signed, current, current.deployment, now, standing)
+        _check_shape(policy)
         why = loosenings(current, policy)
         kind = AccessionKind.LOOSENING if why else AccessionKind.TIGHTENING
         delay = current.controls.succession_delay if why else 0

@@ -214,3 +214,11 @@ def test_only_documents_that_can_be_rejected_are(gate: CoreGate) -> None:
         consent = gate.world.consent("5a" * 32, "tom", Decision.REJECT, subject_type=kind)
         order = VetoOrder(kind="veto", consents=(consent,))
         assert len(check_veto(order, gate.pins, gate.journal, now=gate.world.now)) == 1
+
+
+def test_nobody_looks_for_problems_in_what_nobody_signed(gate: CoreGate) -> None:
+    """To look through a document that was made for it takes minutes, in which the signer serves nobody."""
+    broken = {"signers": (*gate.world.policy.signers, *gate.world.policy.signers)}
+    assert gate.deliver(policy(signed(gate, by=(), **broken))) is Refusal.SUCCESSION
+    assert gate.deliver(policy(signed(gate, by=("adam",), **broken))) is Refusal.SUCCESSION
+    assert gate.deliver(policy(signed(gate, **broken))) is Refusal.POLICY_INVALID
