@@ -17,12 +17,14 @@ from django.db.models import F, Q
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
+from core.succession import LEAST_RECOVERY_DELAY, is_recovery
+from core.tightening import loosenings
 from custody.backoff import backoff
 from custody.errors import SignerWaitsError
 from custody.policies import Accepted, policy_hand_over
 from policies.models import HandoverState, PolicyHandover, PolicyVersion, VersionStatus
 from policies.proposals import effective_latest, handover_list
-from policies.selectors import version_signed
+from policies.selectors import version_policy, version_signed
 from policies.services.versions import version_activate, version_end, version_lock
 
 if TYPE_CHECKING:
@@ -157,11 +159,58 @@ def handovers_advance(*, now: dt.datetime) -> int:
     return taken
 
 
+def _earliest(version: PolicyVersion) -> dt.datetime:
+    """Return when signers bring a version into force at the earliest, by this tier's own reading of it.
+
+    What signers answer comes through couriers that nobody trusts: it can only make this later.
+    """
+    signed, at = version_signed(version=version), version.signed_at or version.stored_at
+    if version.previous is None:
+        return at
+    current = version_policy(version=version.previous)
+    if is_recovery(signed):
+        delay = max(current.controls.recovery_delay, LEAST_RECOVERY_DELAY)
+    else:
+        delay = current.controls.succession_delay if loosenings(current, signed.policy) else 0
+    return at.replace(microsecond=0) + dt.timedelta(seconds=delay)
+
+
+def _withdrawn(version: PolicyVersion, rows: list[PolicyHandover]) -> str | None:
+    """Ask the signers that took a version once more, when its time has come.
+
+    A veto is handed to the signer itself, so nobody here heard of it. Asks signers, so not inside a transaction.
+
+    Returns:
+        None if one of them still has it; why it comes to nothing, if all of them refuse it now.
+
+    Raises:
+        SignerWaitsError: If none of them says so, or not all of them answer.
+    """
+    signed = version_signed(version=version)
+    away: SignerWaitsError | None = None
+    why = ""
+    for row in rows:
+        if row.state != HandoverState.ACCEPTED:
+            continue
+        try:
+            answer = policy_hand_over(signer=row.signer, signed=signed)
+        except SignerWaitsError as error:
+            away = error
+            continue
+        if isinstance(answer, Accepted):
+            return None
+        why = f"vetoed or replaced at the signers; {row.signer} says {answer.code}: {answer.message}"
+    if away is not None:
+        raise away
+    return why
+
+
 def versions_activate(*, now: dt.datetime) -> int:
     """Bring signed versions into force at the latest time that a signer named, never before; return how many moved.
 
-    Signers that are away are not waited for: they were asked, and are asked again until they have it. A version
-    that every signer keeps refusing comes to nothing.
+    Signers that are away are not waited for: they were asked, and are asked again until they have it; but one that
+    took it has to say that it still has it. A version that every signer keeps refusing comes to nothing, and so does
+    one that all who took it refuse by now: somebody vetoed it there.
 
     Args:
         now: The current time.
@@ -171,12 +220,28 @@ def versions_activate(*, now: dt.datetime) -> int:
         rows = handover_list(version=version)
         at = effective_latest(handovers=rows)
         if at is not None and all(row.tried_at is not None for row in rows):
-            moved += version_activate(digest=version.digest, at=at, now=now)
+            moved += _bring_into_force(version, rows, max(at, _earliest(version)), now)
         elif rows and all(row.state == HandoverState.REFUSED and row.trials >= TRIALS_LEAST for row in rows):
-            with transaction.atomic():
-                locked = version_lock(digest=version.digest)
-                if locked.status == VersionStatus.SIGNED:
-                    why = f"every signer refused it; {rows[0].signer} says {rows[0].error_code}: {rows[0].error}"
-                    version_end(version=locked, actor=_SYSTEM, why=why, now=now)
-                    moved += 1
+            why = f"every signer refused it; {rows[0].signer} says {rows[0].error_code}: {rows[0].error}"
+            moved += _end(version, why, now)
     return moved
+
+
+def _bring_into_force(version: PolicyVersion, rows: list[PolicyHandover], at: dt.datetime, now: dt.datetime) -> bool:
+    if now < at:
+        return False
+    try:
+        why = _withdrawn(version, rows)
+    except SignerWaitsError as error:
+        _logger.warning("policy %s waits: %s", version.digest, error)
+        return False
+    return version_activate(digest=version.digest, at=at, now=now) if why is None else _end(version, why, now)
+
+
+def _end(version: PolicyVersion, why: str, now: dt.datetime) -> bool:
+    with transaction.atomic():
+        locked = version_lock(digest=version.digest)
+        if locked.status != VersionStatus.SIGNED:
+            return False
+        version_end(version=locked, actor=_SYSTEM, why=why, now=now)
+        return True

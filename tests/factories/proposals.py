@@ -16,10 +16,9 @@ from core.schema import write_struct
 from policies.drafts import draft_text
 from policies.models import PolicyHandover
 from policies.services import draft_save
-from policies.services.handovers import versions_activate
 from policies.services.proposals import proposal_consent, proposal_make
 from policies.services.reports import report_claim, report_finish, report_request
-from policies.services.versions import version_import
+from policies.services.versions import version_activate, version_import
 from tests.factories.documents import header
 from tests.factories.succession import next_policy
 
@@ -103,6 +102,7 @@ def brought_into_force(world: World, policy: Policy, *, waits: bool = False) -> 
     PolicyHandover.objects.filter(version=version).update(
         state="accepted", kind="loosening", effective_at=effective, due_at=None, tried_at=at
     )
-    versions_activate(now=at)
+    if not waits:
+        version_activate(digest=version.digest, at=at, now=at)
     version.refresh_from_db()
     return version

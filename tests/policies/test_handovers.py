@@ -13,6 +13,9 @@ from django.utils import timezone
 
 from approvals.models import User
 from audit.models import AuditEntry
+from core.control import check_veto
+from core.documents.consent import Decision, SubjectType
+from core.documents.control import VetoOrder
 from custody.answers import Refused
 from custody.errors import SignerAnswerError
 from custody.policies import Accepted, read_acceptance
@@ -96,7 +99,7 @@ def test_a_loosening_waits_until_the_signers_own_time(town: Town) -> None:
     assert [signed.policy.number for signed in policy_chain()] == [1, 2]
     assert signer_behind(signer="hsm-1", digest=version.digest, now=row.effective_at) == ""
     assert sweep_once(now=row.effective_at + dt.timedelta(days=1)) == 0
-    assert town.signer.asked["policy"] == 1
+    assert town.signer.asked["policy"] == 2, "once to take it, once whether it still has it"
     assert [entries(f"policies:version:{what}") for what in ("activated", "retired")] == [2, 1]
 
 
@@ -216,6 +219,54 @@ def test_a_lying_courier_brings_nothing_into_force(town: Town) -> None:
     sweep_once(now=now())
     version.refresh_from_db()
     assert (version.status, PolicyHandover.objects.get().state) == ("signed", "away")
+
+
+def test_a_lying_courier_brings_nothing_into_force_early(town: Town) -> None:
+    version = town.sign(**town.loosening())
+    answer = {"policy": version.digest, "pending": None, "accepted": {"kind": "tightening", "effective": 1}}
+    town.signer.distort = lambda _request, _answer: {"v": 1, "ok": True, "result": answer}
+    at = now()
+    sweep_once(now=at)
+    sweep_once(now=at + dt.timedelta(seconds=DELAY - 3))
+    version.refresh_from_db()
+    assert (version.status, PolicyHandover.objects.get().kind) == ("signed", "tightening")
+    sweep_once(now=at + dt.timedelta(seconds=DELAY + 1))
+    version.refresh_from_db()
+    assert version.status == "active"
+
+
+def test_what_was_vetoed_at_the_signers_comes_to_nothing_here_too(town: Town) -> None:
+    """The veto is handed to the signer itself; without this, the next version would follow one that never was."""
+    version = town.sign(**town.loosening())
+    sweep_once(now=now())
+    row = PolicyHandover.objects.get()
+    assert row.effective_at is not None
+    world = town.world
+    no = world.consent(version.digest, "olga", Decision.REJECT, subject_type=SubjectType.POLICY)
+    order = VetoOrder(kind="veto", consents=(no,))
+    (record,) = check_veto(order, world.pins, world.journal, now=int(time.time()))
+    world.journal.apply(world.journal.encode(record))
+    assert sweep_once(now=row.effective_at) == 1
+    version.refresh_from_db()
+    assert version.status == "ended"
+    assert "hsm-1 says succession" in version.ended_why
+    assert policy_active() == world.policy
+    assert town.sign(institution="Example Bank 3").status == "signed"
+
+
+def test_a_signer_that_is_away_when_the_time_has_come_is_waited_for(town: Town) -> None:
+    version = town.sign(**town.loosening())
+    sweep_once(now=now())
+    row = PolicyHandover.objects.get()
+    assert row.effective_at is not None
+    town.signer.down = True
+    assert sweep_once(now=row.effective_at) == 0
+    version.refresh_from_db()
+    assert version.status == "signed"
+    town.signer.down = False
+    assert sweep_once(now=row.effective_at) == 1
+    version.refresh_from_db()
+    assert version.status == "active"
 
 
 def test_a_claim_is_held_by_one_and_ends_with_its_lease(town: Town) -> None:
