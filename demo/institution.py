@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from eth_abi.abi import encode
@@ -18,8 +17,9 @@ from core.documents.policy import Policy
 from core.names import checksum_address
 from core.schema import write_struct
 from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
+from demo.keepers import keepers_make, keepers_pin
 from demo.layout import ROOT, Layout
-from demo.services.processes import ServiceError
+from demo.steps import run_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,6 @@ POLICY_ADMINS = ("adam", "anna")
 _TOKEN_SUPPLY = 1_000_000_000 * 10**6
 _WALLET_TOKENS = 5_000_000 * 10**6
 _WALLET_ETHER = 1_000 * 10**18
-_STEP_SECONDS = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,30 +54,6 @@ class Institution:
     def socket(self) -> Path:
         """Where the signer listens."""
         return self.layout.socket_dir / "signer.sock"
-
-
-def run_as(uid: int | None, *command: object, env: dict[str, str] | None = None) -> str:
-    """Run one step of ours under a user and return what it printed.
-
-    Raises:
-        ServiceError: With what it said, if it failed.
-    """
-    done = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env={**os.environ, "HOME": "/nonexistent", **(env or {})},
-        user=uid,
-        group=uid,
-        extra_groups=[] if uid is not None else None,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_STEP_SECONDS,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ServiceError(f"{' '.join(map(str, command[:4]))}: {(done.stderr or done.stdout).strip()[-2000:]}")
-    return done.stdout
 
 
 def _deploy_token(node: Node) -> str:
@@ -133,11 +108,14 @@ def _sign_genesis(policy: Policy, cast: Cast, layout: Layout) -> list[Path]:
     return files
 
 
-def _install_pins(layout: Layout, cast: Cast, digest: str) -> None:
-    """Install the pins where people would compare the digest: at the signer's and the consent host's console."""
-    signed = layout.papers / "genesis-signed.json"
-    run_as(layout.accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
-    run_as(layout.accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
+def _install_pins(layout: Layout, cast: Cast, policy: Policy, signed: Path) -> None:
+    """Install the pins where people would compare the digest: at the signers' and the consent host's console."""
+    digest = policy.digest
+    with ThreadPoolExecutor(1) as beside:
+        kept = beside.submit(keepers_pin, layout, policy, signed)
+        run_as(layout.accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
+        run_as(layout.accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
+        kept.result()
     cast.consent_keys_write(layout.consent / "demo-keys.json")
     config = {"allowed_return_origins": [web_origin()], "rp_id": "localhost"}
     (layout.consent / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -160,19 +138,25 @@ def found(layout: Layout, node: Node, environment: dict[str, str], callers: list
     """
     cast, web = Cast(), layout.accounts.web
     token = _deploy_token(node)
-    tell.step("the signer makes its token and the wallet's key (secp256k1, not extractable)")
+    with ThreadPoolExecutor(1) as beside:
+        kept = beside.submit(keepers_make, layout, callers)
+        tell.step("the signer makes its token and the wallets' keys (secp256k1, not extractable)")
+        keys = _make_keys(layout, callers)
+        replacements = {"token": token, **kept.result()}
+    tell.step("the log's signer makes its token and key (Ed25519), and the witness its key")
     key_files = []
-    for key in _make_keys(layout, callers):
+    for key in keys:
         _fund(node, token, key["address"])
         key_files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
         key_files[-1].write_text(json.dumps(key), encoding="utf-8")
         tell.step(f"wallet {key['label']}: {key['address']}, funded on the demo chain")
     enrolments = cast.enrolment_write(layout.papers)
     policy_file = layout.papers / "genesis.json"
-    compile_ = ("manage.py", "genesis", "compile", "--description", DESCRIPTION, "--set", f"token={token}")
+    compile_ = ("manage.py", "genesis", "compile", "--description", DESCRIPTION)
+    sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
     run_as(
         web,
-        *(*compile_, "--wallet-key", *key_files, "--out", policy_file, "--enrolment", *enrolments),
+        *(*compile_, *sets, "--wallet-key", *key_files, "--out", policy_file, "--enrolment", *enrolments),
         env=environment,
     )
     policy = Policy.from_bytes(policy_file.read_bytes())
@@ -181,8 +165,8 @@ def found(layout: Layout, node: Node, environment: dict[str, str], callers: list
     signed = layout.papers / "genesis-signed.json"
     import_ = ("manage.py", "genesis", "sign-import", "--policy", policy_file, "--digest", policy.digest)
     run_as(web, *(*import_, "--out", signed, "--consents", *consents), env=environment)
-    tell.step("pins installed at the signer's and at the consent host's console")
-    _install_pins(layout, cast, policy.digest)
+    _install_pins(layout, cast, policy, signed)
+    tell.step("pins installed at both signers' and at the consent host's console; the witness told its log's name")
     people = layout.web / "people.json"
     cast.people_write(people)
     if web is not None:
@@ -193,4 +177,4 @@ def found(layout: Layout, node: Node, environment: dict[str, str], callers: list
     return Institution(layout=layout, cast=cast, policy=policy, token=token, node=node)
 
 
-__all__ = ["CONSENT_ORIGIN", "Institution", "found", "run_as", "web_origin"]
+__all__ = ["CONSENT_ORIGIN", "Institution", "found", "web_origin"]

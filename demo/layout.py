@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID = 64_101, 64_102, 64_103, 64_104
+WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID, LOG_UID, WITNESS_UID = range(64_101, 64_107)
 """Numbers without an entry in the user database: nothing on the machine belongs to them."""
 _PROBE_SECONDS = 20
 
@@ -23,6 +23,8 @@ class Accounts:
     signer: int | None
     courier: int | None
     consent: int | None
+    log: int | None
+    witness: int | None
 
     @property
     def separate(self) -> bool:
@@ -35,9 +37,9 @@ def accounts_choose() -> tuple[Accounts, str]:
 
     Only root can choose users, and they must be able to run this very interpreter and read this folder.
     """
-    together = Accounts(web=None, signer=None, courier=None, consent=None)
+    together = Accounts(web=None, signer=None, courier=None, consent=None, log=None, witness=None)
     if os.geteuid() != 0:
-        return together, "not root: web, signer and courier share one user"
+        return together, "not root: web, signers, courier and witness share one user"
     probe = subprocess.run(
         [sys.executable, "-c", "import core.verify"],
         cwd=ROOT,
@@ -49,8 +51,16 @@ def accounts_choose() -> tuple[Accounts, str]:
         check=False,
     )
     if probe.returncode != 0:
-        return together, "other users cannot read this folder or its Python: web, signer and courier share one user"
-    return Accounts(web=WEB_UID, signer=SIGNER_UID, courier=COURIER_UID, consent=CONSENT_UID), ""
+        return together, "other users cannot read this folder or its Python: all parts share one user"
+    apart = Accounts(
+        web=WEB_UID,
+        signer=SIGNER_UID,
+        courier=COURIER_UID,
+        consent=CONSENT_UID,
+        log=LOG_UID,
+        witness=WITNESS_UID,
+    )
+    return apart, ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +79,21 @@ class Layout:
     def socket_dir(self) -> Path:
         """Where the signer's socket lies: outside its own folder, which is shut."""
         return self.base / "socket"
+
+    @property
+    def log(self) -> Path:
+        """The folder of the log's own signer: another token, another key."""
+        return self.base / "log-signer"
+
+    @property
+    def log_socket(self) -> Path:
+        """Where the log's signer listens."""
+        return self.base / "log-socket" / "signer.sock"
+
+    @property
+    def witness(self) -> Path:
+        """The witness's own folder: its key, and the last checkpoint that it saw."""
+        return self.base / "witness"
 
     @property
     def web(self) -> Path:
@@ -94,7 +119,7 @@ class Layout:
         """Begin with empty folders, each its owner's.
 
         Args:
-            caller: The one user that may reach the signer's socket.
+            caller: The one user that may reach the signers' sockets.
         """
         if self.base.exists():
             shutil.rmtree(self.base)
@@ -103,6 +128,9 @@ class Layout:
         owners = {
             self.signer: (self.accounts.signer, 0o700),
             self.socket_dir: (self.accounts.signer, 0o755),
+            self.log: (self.accounts.log, 0o700),
+            self.log_socket.parent: (self.accounts.log, 0o755),
+            self.witness: (self.accounts.witness, 0o700),
             self.web: (self.accounts.web, 0o700),
             self.consent: (self.accounts.consent, 0o755),
             self.papers: (self.accounts.web, 0o755),
@@ -115,5 +143,6 @@ class Layout:
                 os.chown(folder, owner, owner)
         if caller is not None:
             # Set-group-id: the socket belongs to the caller's group, without an entry in the group database.
-            os.chown(self.socket_dir, -1, caller)
-            self.socket_dir.chmod(0o2755)
+            for folder in (self.socket_dir, self.log_socket.parent):
+                os.chown(folder, -1, caller)
+                folder.chmod(0o2755)

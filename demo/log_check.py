@@ -1,122 +1,121 @@
-"""The audit log, verified from its records in a new process; then with one row changed, which must be found."""
+"""The audit log, verified from its records in a new process and from roots that an outsider has; then tampered with.
+
+One changed entry is found by anybody. A log rewritten whole, by somebody who owns the database and the application's
+key, holds by itself: only what others keep shows it.
+"""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
+from demo.keepers import WITNESS_ID, Roots
 from demo.layout import ROOT
 from demo.services.processes import ServiceError
+from demo.site import witness_url
+from demo.superuser import Superuser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from demo.layout import Layout
+    from demo.institution import Institution
     from demo.telling import Teller
 
 _SECONDS = 60
-_BROKEN = 1
-_TARGET = (
-    'SELECT e.seq, e.payload, l."index" FROM audit_entry e JOIN audit_leaf l ON l.entry_id = e.seq'
-    " WHERE e.tag = 'oms:request:asked' ORDER BY e.seq LIMIT 1"
+_WITNESSED_SECONDS = 30
+_HOLDS, _BROKEN = 0, 1
+_STATE = (
+    "SELECT (SELECT count(*) FROM audit_entry), (SELECT max(size) FROM audit_checkpoint),"
+    " (SELECT count(*) FROM audit_signature WHERE checkpoint_id = (SELECT max(size) FROM audit_checkpoint))"
 )
-_CHANGED = '{"desk":"desk-b"}'
+_LINES = 2
+"""Under a checkpoint: the log's signature and one witness's."""
 
 
-def _password(environment: dict[str, str]) -> str:
-    return Path(environment["COUNTERSIGN_DATABASE_PASSWORD_FILE"]).read_text(encoding="ascii").strip()
+class LogCheck:
+    """Plays an outsider who checks, and a superuser who tampers."""
 
+    def __init__(self, institution: Institution, environment: dict[str, str], tell: Teller) -> None:
+        """Take the institution, the settings of whoever owns the tables, and where it is told."""
+        self._layout = institution.layout
+        self._roots = Roots.of(institution.policy)
+        self._tell = tell
+        self._key_file = self._layout.web / "audit-key"
+        self._note = self._layout.papers / "log-checkpoint"
+        url = environment.get("COUNTERSIGN_DATABASE_URL")
+        self._source = url or str(self._layout.web / "countersign.sqlite3")
+        self._environment = dict(os.environ)
+        if url is None:
+            self._superuser = Superuser(file=Path(self._source))
+        else:
+            password = Path(environment["COUNTERSIGN_DATABASE_PASSWORD_FILE"]).read_text(encoding="ascii").strip()
+            self._environment["PGPASSWORD"] = password
+            self._superuser = Superuser(url=url, password=password)
 
-def _fsck(layout: Layout, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    url = environment.get("COUNTERSIGN_DATABASE_URL")
-    own = dict(os.environ)
-    if url is not None:
-        own["PGPASSWORD"] = _password(environment)
-    return subprocess.run(
-        [sys.executable, "-m", "witness", "fsck", "--database", url or str(layout.web / "countersign.sqlite3")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-        env=own,
-    )
+    def play(self) -> str:
+        """Verify the log and tamper with it; every change must be found, and is put back.
 
+        Raises:
+            ServiceError: If the log does not hold, or a change is not found.
+        """
+        self._tell.chapter("The log")
+        self._await_witnessed()
+        self._fetch_note()
+        held = self._expect(_HOLDS, "verified", rooted=True, key=True)
+        self._tell.step(f"countersign-fsck, rooted in what the signed policy and the witness say: {held}")
+        with self._superuser.one_changed() as index:
+            found = self._expect(_BROKEN, f"leaf {index}: modified", rooted=False)
+        self._tell.step(f"leaf {index} changed by a superuser; without any root: {found}")
+        with self._superuser.all_rewritten(self._key_file.read_bytes().strip()) as index:
+            self._expect(_HOLDS, "UNROOTED", rooted=False, key=True)
+            self._tell.step(
+                f"leaf {index} changed and every hash and checkpoint written anew: it holds, but UNROOTED"
+            )
+            found = self._expect(_BROKEN, "rewritten", rooted=True, key=True)
+        self._tell.step(f"the same log, rooted: {found}")
+        self._expect(_HOLDS, "verified", rooted=True, key=True)
+        self._tell.step("put back, and it holds again")
+        return "verified"
 
-@contextmanager
-def _sqlite_row_changed(file: Path) -> Iterator[int]:
-    """Change a row as somebody with the file can: the triggers are dropped for the moment, as they can be."""
-    triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_entry'"
+    def _await_witnessed(self) -> None:
+        """Wait until the newest checkpoint covers every entry and has both lines under it."""
+        deadline = time.monotonic() + _WITNESSED_SECONDS
+        while True:
+            entries, size, lines = self._superuser.rows(_STATE)[0]
+            if entries == size and lines == _LINES:
+                break
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{entries} entries, the newest checkpoint has {size} and {lines} signatures")
+            time.sleep(0.1)
+        self._tell.step(f"the checkpoint of all {entries} entries is signed by the log and cosigned by {WITNESS_ID}")
 
-    def write(payload: str, seq: int) -> None:
-        with closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            kept = connection.execute(triggers).fetchall()
-            for name, _ in kept:
-                connection.execute(f'DROP TRIGGER "{name}"')
-            connection.execute("UPDATE audit_entry SET payload = ? WHERE seq = ?", (payload, seq))
-            for _, sql in kept:
-                connection.execute(sql)
-            connection.execute("COMMIT")
+    def _fetch_note(self) -> None:
+        """Keep the newest checkpoint as the witness has it: what is cut off after it shows."""
+        asked = urllib.parse.urlencode({"origin": self._roots.origin})
+        with urllib.request.urlopen(f"{witness_url()}/checkpoint?{asked}", timeout=10) as answer:  # noqa: S310 - our own loopback address
+            self._note.write_bytes(answer.read())
 
-    with closing(sqlite3.connect(file, timeout=20)) as connection:
-        seq, payload, index = connection.execute(_TARGET).fetchone()
-    write(_CHANGED, seq)
-    try:
-        yield index
-    finally:
-        write(payload, seq)
-
-
-@contextmanager
-def _postgresql_row_changed(url: str, password: str) -> Iterator[int]:
-    """Change a row as a superuser can: the triggers are switched off for the session, as they can be."""
-
-    def write(payload: str, seq: int) -> None:
-        with psycopg.connect(url, password=password) as connection:
-            connection.execute("SET session_replication_role = replica")
-            connection.execute("UPDATE audit_entry SET payload = %s WHERE seq = %s", (payload, seq))
-
-    with psycopg.connect(url, password=password) as connection:
-        row = connection.execute(_TARGET).fetchone()
-    if row is None:
-        raise ServiceError("the log holds no request")
-    write(_CHANGED, row[0])
-    try:
-        yield row[2]
-    finally:
-        write(row[1], row[0])
-
-
-def log_check(layout: Layout, environment: dict[str, str], tell: Teller) -> str:
-    """Verify the log, change one row as the tables' owner can, see that it is found, and put the row back.
-
-    Raises:
-        ServiceError: If the log does not hold, or the change is not found.
-    """
-    tell.chapter("The log")
-    whole = _fsck(layout, environment)
-    if whole.returncode != 0:
-        raise ServiceError(f"the log does not hold: {whole.stdout}{whole.stderr}")
-    tell.step("countersign-fsck, in a process of its own: " + whole.stdout.strip().splitlines()[0])
-    url = environment.get("COUNTERSIGN_DATABASE_URL")
-    changed = (
-        _sqlite_row_changed(layout.web / "countersign.sqlite3")
-        if url is None
-        else _postgresql_row_changed(url, _password(environment))
-    )
-    with changed as index:
-        found = _fsck(layout, environment)
-    if found.returncode != _BROKEN or f"leaf {index}:" not in found.stdout:
-        raise ServiceError(f"leaf {index} was changed and fsck said: {found.stdout}{found.stderr}")
-    tell.step(f"leaf {index} changed by a superuser: {found.stdout.strip().splitlines()[0]}")
-    if _fsck(layout, environment).returncode != 0:
-        raise ServiceError("the log does not hold after the row was put back")
-    return "verified"
+    def _expect(self, code: int, words: str, *, rooted: bool, key: bool = False) -> str:
+        """Run `countersign-fsck`; return its first line if it ends as expected."""
+        command = [sys.executable, "-m", "witness", "fsck", "--database", self._source]
+        if rooted:
+            command += [*self._roots.words, "--checkpoint", str(self._note)]
+        if key:
+            command += ["--key-file", str(self._key_file)]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            env=self._environment,
+        )
+        unrooted = code == _HOLDS and not rooted
+        if done.returncode != code or words not in done.stdout or unrooted is not ("UNROOTED" in done.stdout):
+            raise ServiceError(f"fsck was to say {words!r} and end with {code}: {done.stdout}{done.stderr}")
+        return done.stdout.strip().splitlines()[0]

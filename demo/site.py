@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from demo.institution import SIGNER_ID, Institution, found, run_as, web_origin
+from demo.institution import SIGNER_ID, Institution, found, web_origin
+from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
 from demo.layout import ROOT, Layout, accounts_choose
 from demo.services.anvil import anvil
 from demo.services.postgres import postgres
 from demo.services.processes import ServiceError, running
 from demo.services.redis import redis
+from demo.steps import run_as
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
     from demo.services.postgres import Cluster
     from demo.telling import Teller
 
-WEB_PORT, CONSENT_PORT = 8000, 8001
+WEB_PORT, CONSENT_PORT, WITNESS_PORT = 8000, 8001, 8002
 DATABASE, WEB_ROLE = "countersign", "countersign_web"
 _BLOCK_SECONDS = 1
 _PROBE_SECONDS = 2
@@ -69,6 +72,7 @@ class Site:
         self.environment = environment
         self.owner = owner
         self.pids: dict[str, int] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, uid: int | None, *command: str | Path, ready: object, **env: str) -> None:
         """Start a Python module of ours and wait until it is ready."""
@@ -85,14 +89,31 @@ class Site:
             )
         )
         self.pids[name] = process.pid
+        self._processes[name] = process
+
+    def ended(self) -> list[str]:
+        """Name the processes that do not run any more."""
+        return [name for name, process in self._processes.items() if process.poll() is not None]
 
 
-def _environment(layout: Layout, socket_path: Path) -> dict[str, str]:
+def _sockets(layout: Layout) -> dict[str, Path]:
+    """Return where each signer listens."""
+    return {SIGNER_ID: layout.socket_dir / "signer.sock", LOG_SIGNER_ID: layout.log_socket}
+
+
+def witness_url() -> str:
+    """Return where the witness answers."""
+    return f"http://127.0.0.1:{WITNESS_PORT}"
+
+
+def _environment(layout: Layout) -> dict[str, str]:
     return {
         "COUNTERSIGN_STATE_DIR": str(layout.web),
         "COUNTERSIGN_DEMO": "yes",
         "COUNTERSIGN_WEB_ORIGIN": web_origin(),
-        "COUNTERSIGN_SIGNER_SOCKETS": f"{SIGNER_ID}={socket_path}",
+        "COUNTERSIGN_SIGNER_SOCKETS": ",".join(f"{name}={place}" for name, place in _sockets(layout).items()),
+        "COUNTERSIGN_LOG_SIGNER": LOG_SIGNER_ID,
+        "COUNTERSIGN_WITNESSES": f"{WITNESS_ID}={witness_url()}",
         "COUNTERSIGN_LOG_LEVEL": "WARNING",
     }
 
@@ -148,9 +169,17 @@ def _migrate(layout: Layout, environment: dict[str, str], cluster: Cluster | Non
     return owner
 
 
-def _start_signer(site: Site, layout: Layout, place: Path) -> None:
-    command = ("-m", "signer", "serve", "--state", layout.signer)
-    site.start("signer", layout.accounts.signer, *command, ready=lambda: _reachable(place))
+def _start_signers(site: Site, layout: Layout) -> None:
+    """Start the wallets' signer, the log's signer and the witness."""
+    sockets, accounts = _sockets(layout), layout.accounts
+    for name, uid, state, place in (
+        ("signer", accounts.signer, layout.signer, sockets[SIGNER_ID]),
+        ("log-signer", accounts.log, layout.log, sockets[LOG_SIGNER_ID]),
+    ):
+        command = ("-m", "signer", "serve", "--state", state)
+        site.start(name, uid, *command, ready=lambda place=place: _reachable(place))
+    witness = ("-m", "witness", "serve", "--state", layout.witness, "--port", str(WITNESS_PORT))
+    site.start("witness", accounts.witness, *witness, ready=" listens on ")
 
 
 def _start_web(site: Site, layout: Layout) -> None:
@@ -168,7 +197,7 @@ def _start_web(site: Site, layout: Layout) -> None:
 
 
 def _start_workers(site: Site, layout: Layout) -> None:
-    """Full mode: Celery workers, beat, and the signer's courier, which knows the broker and a socket and no more."""
+    """Full mode: workers, beat, the sequencer, and a courier for each signer: it knows the broker and one socket."""
     environment = site.environment
     celery = ("-m", "celery", "--app", "config.celery")
     site.start(
@@ -181,8 +210,16 @@ def _start_workers(site: Site, layout: Layout) -> None:
     )
     beat = ("beat", "--loglevel", "INFO", "--schedule", layout.web / "beat-schedule")
     site.start("beat", layout.accounts.web, *celery, *beat, ready="beat: Starting", **environment)
-    courier = {name: environment[name] for name in ("COUNTERSIGN_BROKER_URL", "COUNTERSIGN_SIGNER_SOCKETS")}
-    site.start("courier", layout.accounts.courier, "-m", "courier", "--signer", SIGNER_ID, ready=" ready.", **courier)
+    # What gives entries their places runs on its own: the log does not wait for a worker that waits for a signer.
+    sequence = ("manage.py", "audit_sequence", "--interval", "100")
+    site.start("sequencer", layout.accounts.web, *sequence, ready=lambda: True, **environment)
+    for name, (signer, place) in zip(("courier", "log-courier"), _sockets(layout).items(), strict=True):
+        courier = {
+            "COUNTERSIGN_BROKER_URL": environment["COUNTERSIGN_BROKER_URL"],
+            "COUNTERSIGN_SIGNER_SOCKETS": f"{signer}={place}",
+        }
+        command = ("-m", "courier", "--signer", signer)
+        site.start(name, layout.accounts.courier, *command, ready=" ready.", **courier)
 
 
 @contextmanager
@@ -197,7 +234,7 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
     Raises:
         ServiceError: If something cannot be started.
     """
-    for port in (WEB_PORT, CONSENT_PORT):
+    for port in (WEB_PORT, CONSENT_PORT, WITNESS_PORT):
         _check_free(port)
     _precompile()
     accounts, missing = accounts_choose()
@@ -206,12 +243,11 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
     if missing:
         tell.step(f"isolation: {missing}")
     else:
-        tell.step("isolation: web, signer, courier and consent host run under users of their own")
+        tell.step("isolation: web, signers, courier, witness and consent host run under users of their own")
         if not full:
             tell.step("isolation: the courier is a thread of the web tier (FULL=1 gives it a process and a user)")
-    place = layout.socket_dir / "signer.sock"
     with ExitStack() as stack:
-        environment, cluster = _environment(layout, place), None
+        environment, cluster = _environment(layout), None
         if full:
             cluster, services = _full_services(stack, layout, tell)
             environment |= services
@@ -220,7 +256,7 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
         caller = accounts.courier if full else accounts.web
         institution = found(layout, node, environment, [os.geteuid() if caller is None else caller], tell)
         site = Site(stack, layout, environment, owner)
-        _start_signer(site, layout, place)
+        _start_signers(site, layout)
         _start_web(site, layout)
         if full:
             _start_workers(site, layout)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from core.documents.consent import Decision
 from core.names import native_asset, token_asset
-from demo.institution import run_as
 from demo.layout import ROOT
-from demo.log_check import log_check
+from demo.log_check import LogCheck
 from demo.people import Browser
 from demo.refusals import refusals_play
 from demo.services.processes import ServiceError
+from demo.steps import run_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from demo.telling import Teller
 
 _CONFIRM_SECONDS = 40
+_APART = ("web", "worker", "sequencer", "courier", "log-courier", "signer", "log-signer", "witness")
 EXCHANGE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -68,7 +69,7 @@ class Story:
             self._await(tessa, reference)
         case = self._keep(ether)
         refused = self._refuse()
-        audit = log_check(self.institution.layout, self.site.owner, self.tell)
+        audit = LogCheck(self.institution, self.site.owner, self.tell).play()
         self._prove(case)
         return {
             "story": "ok",
@@ -84,12 +85,16 @@ class Story:
         uid = self.institution.layout.accounts.web
         if run_as(uid, "-c", eager, env=self.site.environment).strip() != "False":
             raise ServiceError("Celery runs tasks in the caller's process")
-        apart = [self.site.pids[name] for name in ("web", "worker", "courier", "signer")]
+        apart = [self.site.pids[name] for name in _APART]
         if len(set(apart)) != len(apart):
-            raise ServiceError("web, worker, courier and signer must be processes of their own")
-        if any(self.institution.layout.base.rglob("*.sqlite3")):
+            raise ServiceError(f"{', '.join(_APART)} must be processes of their own")
+        if ended := self.site.ended():
+            raise ServiceError(f"{', '.join(ended)} ended by itself")
+        layout = self.institution.layout
+        # A witness is somebody else's and keeps what it saw as it likes.
+        if any(layout.witness not in file.parents for file in layout.base.rglob("*.sqlite3")):
             raise ServiceError("there is a SQLite database in full mode")
-        self.tell.step("Celery's eager mode is off; web, worker, courier and signer are separate; no SQLite file")
+        self.tell.step(f"Celery's eager mode is off; {', '.join(_APART)} are separate; no SQLite file of ours")
 
     def _approve(self, reference: str, *officers: Browser) -> None:
         for officer in officers:

@@ -69,7 +69,7 @@ class _Compiler:
         self.top = self.sections.top()
         self.chain = self.top.text("chain")
         self.names = Names(assets={}, wallets={}, addresses={}, contracts={})
-        self.recovery_threshold = 0
+        self.recovery_threshold = self.witness_threshold = 0
 
     def consent(self, row: Row) -> ConsentOrigin:
         models = row.texts("models")
@@ -101,10 +101,12 @@ class _Compiler:
         role = row.text("role", SignerRole.HSM.value)
         if role not in list(SignerRole):
             raise row.fail("role", f"none of {', '.join(SignerRole)}")
+        if role == SignerRole.LOG and row.raw("public_key") is None:
+            raise row.fail("public_key", "a log's signer is known by its Ed25519 key: 32 bytes, 0x hex")
         return SignerEntry(
             id=row.text("id"),
             role=SignerRole(role),
-            public_key=None,
+            public_key=row.hexed("public_key"),
             host=row.text("host"),
             site=row.text("site"),
             administrator=row.text("administrator"),
@@ -168,7 +170,7 @@ class _Compiler:
             protocol=row.text("protocol", "") or None,
         )
 
-    def recovery_key(self, row: Row) -> NamedKey:
+    def named_key(self, row: Row) -> NamedKey:
         key = row.hexed("public_key")
         if key is None:
             raise row.fail("public_key", "32 bytes of an Ed25519 key expected, 0x hex")
@@ -199,6 +201,7 @@ class _Compiler:
 
     def controls(self, row: Row) -> ControlQuorums:
         self.recovery_threshold = row.integer("recovery_threshold", 0)
+        self.witness_threshold = row.integer("witness_threshold", 0)
         return ControlQuorums(
             succession=quorum_read(row, "succession", row.raw("succession")),
             cancel=quorum_read(row, "cancel", row.raw("cancel")),
@@ -287,11 +290,11 @@ def genesis_compile(
     people = sections.many("people", run.person)
     signers, wallets = sections.many("signers", run.signer), sections.many("wallets", run.wallet)
     assets, addresses = sections.many("assets", run.asset), sections.many("addresses", run.address)
-    contracts, recovery = sections.many("contracts", run.contract), sections.many("recovery", run.recovery_key)
+    contracts = sections.many("contracts", run.contract)
+    recovery, witnesses = (sections.many(name, run.named_key) for name in ("recovery", "witnesses"))
     run.names = _names(assets, wallets, addresses, contracts)
-    prices = sections.many("prices", run.price)
-    guards, grants, escalations = run.rules("guards"), run.rules("grants"), run.rules("escalations")
-    limits = run.limits()
+    prices, limits = sections.many("prices", run.price), run.limits()
+    guards, grants, escalations = (run.rules(name) for name in ("guards", "grants", "escalations"))
     properties = sections.many("properties", lambda row: property_read(row, run.names))
     conditions = [row.when for row in (*guards, *grants, *escalations)]
     conditions += [limit.when for limit in limits if limit.when is not None] + [row.when for row in properties]
@@ -312,9 +315,9 @@ def genesis_compile(
         header=header, number=1, previous=None, profile=Profile(profile), institution=institution, consent=consent,
         people=people, clients=(), signers=signers, wallets=wallets, assets=assets, contracts=contracts,
         addresses=addresses, prices=prices, guards=guards, grants=grants, escalations=escalations, limits=limits,
-        controls=controls, witnesses=(), witness_threshold=0, attesters=(), attester_threshold=0, recovery=recovery,
-        recovery_threshold=run.recovery_threshold, zones=zones,
-        properties=properties, evidence=(),
+        controls=controls, witnesses=witnesses, witness_threshold=run.witness_threshold,
+        attesters=(), attester_threshold=0, recovery=recovery, recovery_threshold=run.recovery_threshold,
+        zones=zones, properties=properties, evidence=(),
     )  # fmt: skip
     try:
         problems = validate(Policy.from_bytes(policy.to_bytes()))

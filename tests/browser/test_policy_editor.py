@@ -6,7 +6,6 @@ import dataclasses
 import json
 import secrets
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +27,8 @@ from policies.models import PolicyDraft
 from policies.services import genesis_store
 from tests.browser.policy_forms import PolicyForms
 from tests.browser.test_pages import go, shoot, software_sign_in
-from tests.factories.world import TOKEN_CONTRACT, header
+from tests.factories.description import DEMO, SETS
+from tests.factories.world import header
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
-DEMO = Path(__file__).parents[2] / "demo" / "policy.toml"
 BUILT = (
     "assets", "prices", "addresses", "contracts", "zones", "guards", "grants", "escalations", "limits", "properties",
 )  # fmt: skip
@@ -73,9 +72,7 @@ def signed(policy: Policy, keys: dict[str, SoftKey], now: int) -> SignedPolicy:
 def house(live_server: LiveServer, settings: Settings) -> House:
     settings.COUNTERSIGN_WEB_ORIGIN, settings.COUNTERSIGN_DEMO = live_server.url, True
     now = int(time.time())
-    description: dict[str, Any] = description_parse(
-        text=DEMO.read_text(), json_text=False, replacements={"token": TOKEN_CONTRACT}
-    )
+    description: dict[str, Any] = description_parse(text=DEMO.read_text(), json_text=False, replacements=SETS)
     keys = {person["id"]: SoftKey.generate() for person in description["people"]}
     wallets = [PrivateKey().public_key.format(compressed=False) for _ in description["wallets"]]
     policy = genesis_compile(

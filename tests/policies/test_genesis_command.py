@@ -17,6 +17,7 @@ from core.canonical import parse
 from core.documents.base import GENESIS_DEPLOYMENT
 from core.documents.consent import Consent, Decision, SubjectType
 from core.documents.policy import Measure, Policy, SignedPolicy
+from core.documents.roster import SignerRole
 from core.evm import address_of
 from core.facts import REGISTRY
 from core.policy_check import validate
@@ -26,13 +27,13 @@ from demo.softkey import SoftKey
 from policies.genesis import description_parse, enrolments_read, genesis_compile, wallet_key_read
 from policies.models import PolicyVersion
 from policies.selectors import policy_active
+from tests.factories.description import DEMO, LOG_KEY, SETS, WITNESS_KEY, demo_text
 from tests.factories.world import TOKEN_CONTRACT, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEMO = Path(__file__).parents[2] / "demo" / "policy.toml"
-TOKEN_SET = f"token={TOKEN_CONTRACT}"
+SET = [word for name, value in SETS.items() for word in ("--set", f"{name}={value}")]
 
 
 class Files:
@@ -67,7 +68,7 @@ class Files:
         out = io.StringIO()
         call_command(
             "genesis", "compile", "--description", str(DEMO), "--enrolment", *self.enrolments, "--wallet-key",
-            *self.wallets, "--set", TOKEN_SET, "--out", self.policy, *extra, stdout=out, stderr=io.StringIO(),
+            *self.wallets, *SET, "--out", self.policy, *extra, stdout=out, stderr=io.StringIO(),
         )  # fmt: skip
         return out.getvalue()
 
@@ -159,6 +160,12 @@ def test_compiling_needs_no_database(files: Files) -> None:
     assert small.when.parts[2].values == (str(1_000 * 10**8),)
     newcomer = next(entry for entry in policy.addresses if entry.id == "newcomer")
     assert newcomer.usable_from == policy.header.created + 86_400
+    assert {s.id: (s.role, s.public_key) for s in policy.signers} == {
+        "hsm-1": (SignerRole.HSM, None),
+        "log-1": (SignerRole.LOG, LOG_KEY),
+    }
+    (witness,) = policy.witnesses
+    assert (witness.id, witness.public_key, policy.witness_threshold) == ("witness-1", WITNESS_KEY, 1)
     guard = next(rule for rule in policy.guards if rule.id == "cooling-down")
     assert newcomer.address in guard.when.parts[0].values
     assert "web.simulation" in REGISTRY
@@ -292,7 +299,7 @@ def test_it_names_the_file_that_cannot_be_used(files: Files, spoil: Callable[[Fi
 
 def test_json_descriptions_say_the_same(files: Files) -> None:
     """The same description as JSON compiles to the same policy."""
-    table = tomllib.loads(DEMO.read_text().replace("${token}", TOKEN_CONTRACT))
+    table = tomllib.loads(demo_text())
     enrolments = [e for path in files.enrolments for e in enrolments_read(raw=Path(path).read_bytes(), at=path)]
     wallet_keys = [wallet_key_read(raw=Path(path).read_bytes(), at=path) for path in files.wallets]
 
@@ -305,5 +312,4 @@ def test_json_descriptions_say_the_same(files: Files) -> None:
             now=1_800_000_000,
         ).policy
 
-    toml = DEMO.read_text().replace("${token}", TOKEN_CONTRACT)
-    assert compiled(json.dumps(table), json_text=True) == compiled(toml, json_text=False)
+    assert compiled(json.dumps(table), json_text=True) == compiled(demo_text(), json_text=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 import pytest
 from coincurve import PrivateKey
@@ -17,11 +16,12 @@ from core.timewindow import zone_offset
 from demo.softkey import SoftKey
 from policies.errors import DescriptionError
 from policies.genesis import Enrolment, WalletKey, description_parse, genesis_compile
-from tests.factories.world import STRANGER, TOKEN_CONTRACT
+from tests.factories.description import SETS, demo_text
+from tests.factories.world import STRANGER
 
-DEMO = Path(__file__).parents[2] / "demo" / "policy.toml"
-TEXT = DEMO.read_text().replace("${token}", TOKEN_CONTRACT)
+TEXT = demo_text()
 NOW = 1_800_000_000
+LOG, WITNESS = SETS["log_key"], SETS["witness_key"]
 ROUTER = "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"
 MORE = f"""
 [[contracts]]
@@ -168,6 +168,19 @@ def test_a_zone_is_written_out_until_the_policy_ends() -> None:
         ("approvers = 2", "approvers = 'x'", "properties[0] (large-two).demand: approvers: a whole number"),
         ('"calls.delegate"', '"web.first_use"', "property no-delegate: nothing can be proven"),
         ("recovery_threshold = 1", "recovery_threshold = 2", "recovery: threshold 2 of 1"),
+        (f'public_key = "{LOG}"\n', "", "signers[1] (log-1).public_key: a log's signer is known by its Ed25519 key"),
+        (LOG, "0xabcd", "signers[1] (log-1).public_key: "),
+        (LOG, LOG[2:], "signers[1] (log-1).public_key: 0x and hex digits expected"),
+        (LOG, "0x" + "00" * 32, "signer log-1: "),
+        (f'public_key = "{WITNESS}"\n', "", "witnesses[0] (witness-1).public_key: 32 bytes of an Ed25519 key"),
+        (WITNESS, "0xabcd", "witnesses[0] (witness-1).public_key: "),
+        (WITNESS, "0x" + "00" * 32, "witness witness-1: "),
+        (WITNESS, "0x" + "09" * 32, "recovery vault-a: its key has another purpose too"),
+        ('id = "witness-1"', 'id = "Witness 1"', "witnesses[0] (Witness 1).id: "),
+        ('host = "host-3"', 'hosts = "host-3"', "witnesses[0] (witness-1).host: a text expected"),
+        ("witness_threshold = 1", "witness_threshold = 2", "witness: threshold 2 of 1"),
+        ("witness_threshold = 1", "", "witness: threshold 0 of 1"),
+        ("witness_threshold = 1", "witness_threshold = true", "controls.witness_threshold: a whole number expected"),
         ('"protocol", "beneficiary"', '"protocol", "friend"', "limits[6] (router-day).per: 'friend' is none of"),
     ],
 )

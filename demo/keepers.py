@@ -1,0 +1,78 @@
+"""Who keeps the audit log honest: a signer of its own for its checkpoints, and a witness that remembers the last one.
+
+Both are processes of their own, with folders, keys and, where the demonstration can choose, users of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from core.documents.roster import SignerRole
+from demo.steps import run_as
+from signer.log_console import log_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from core.documents.policy import Policy
+    from demo.layout import Layout
+
+LOG_SIGNER_ID, WITNESS_ID = "log-1", "witness-1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Roots:
+    """What an outsider holds the log against, all of it from the policy that people signed."""
+
+    origin: str
+    log_key: bytes
+    witness_key: bytes
+
+    @classmethod
+    def of(cls, policy: Policy) -> Roots:
+        """Read them from the first policy."""
+        (log_key,) = (s.public_key for s in policy.signers if s.role is SignerRole.LOG and s.public_key is not None)
+        (witness,) = policy.witnesses
+        return cls(log_origin(policy.digest), log_key, witness.public_key)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The roots as `countersign-fsck` takes them."""
+        log, witness = f"{self.origin}={self.log_key.hex()}", f"{WITNESS_ID}={self.witness_key.hex()}"
+        return ("--log", log, "--witness", witness)
+
+
+def keepers_make(layout: Layout, callers: Sequence[int]) -> dict[str, str]:
+    """Have both make their keys.
+
+    Args:
+        layout: Prepared folders.
+        callers: Users that may reach the log signer's socket.
+
+    Returns:
+        What the policy's description leaves open: the public keys.
+    """
+    uid = layout.accounts.log
+    allowed = [word for caller in callers for word in ("--allow-uid", str(caller))]
+    run_as(
+        uid,
+        *("-m", "signer", "init", "--state", layout.log, "--signer-id", LOG_SIGNER_ID, "--role", "log"),
+        *("--socket", layout.log_socket, *allowed),
+    )
+    made = run_as(uid, "-m", "signer", "keygen", "--state", layout.log)
+    log_key: str = json.loads(made.strip().splitlines()[-1])["public_key"]
+    init = ("-m", "witness", "init", "--state", layout.witness, "--name", WITNESS_ID)
+    witness_key = run_as(layout.accounts.witness, *init).strip().partition("=")[2]
+    return {"log_key": log_key, "witness_key": f"0x{witness_key}"}
+
+
+def keepers_pin(layout: Layout, policy: Policy, signed: Path) -> None:
+    """Install the genesis at the log signer's console, and tell the witness which log it watches."""
+    pin = ("-m", "signer", "pin", "--state", layout.log, signed, "--expect", policy.digest)
+    run_as(layout.accounts.log, *pin)
+    roots = Roots.of(policy)
+    watch = ("-m", "witness", "watch", "--state", layout.witness, "--log", f"{roots.origin}={roots.log_key.hex()}")
+    run_as(layout.accounts.witness, *watch)

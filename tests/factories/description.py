@@ -1,0 +1,23 @@
+"""The demonstration's description, with what the demonstration would set for its placeholders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.factories.world import TOKEN_CONTRACT
+
+DEMO = Path(__file__).parents[2] / "demo" / "policy.toml"
+LOG_KEY, WITNESS_KEY = (
+    Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw() for seed in (0x51, 0x52)
+)
+SETS = {"token": TOKEN_CONTRACT, "log_key": "0x" + LOG_KEY.hex(), "witness_key": "0x" + WITNESS_KEY.hex()}
+
+
+def demo_text() -> str:
+    """Return the description with nothing left open."""
+    text = DEMO.read_text(encoding="utf-8")
+    for name, value in SETS.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text
