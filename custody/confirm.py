@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from chains.nodes.client import NodeClient
+    from chains.nodes.pool import Poll
     from chains.nodes.wire import Block, Receipt
 
 
@@ -85,15 +86,15 @@ def job_observe(*, claim: Claim, now: dt.datetime) -> bool:
     job = Job.objects.select_related("wallet__chain").get(pk=claim.job_id)
     sent = transmission_list(job=job)
     seen = node_ask_all(chain=job.wallet.chain_id, question=lambda node: _look(node, job, sent))
-    for answer in seen.values():
+    for answer in seen.answers.values():
         if answer.transmission is not None and answer.receipt is not None:
             _include(claim, answer.transmission, answer.receipt, answer.head, now)
             return True
-    if not all(answer.superseded for answer in seen.values()):
+    if not seen.is_majority or not all(answer.superseded for answer in seen.answers.values()):
         return False
     with job_locked(claim=claim) as job:
         message = f"nonce {sent[0].nonce} was consumed by a transaction that is not ours"
-        payload: dict[str, object] = {"nodes": sorted(seen), "nonce": sent[0].nonce}
+        payload: dict[str, object] = {"nodes": sorted(seen.answers), "nonce": sent[0].nonce}
         job_move(job=job, event=JobEvent.SUPERSEDE, now=now, payload=payload, code="superseded", message=message)
     return True
 
@@ -149,17 +150,21 @@ def _take_back(claim: Claim, sighting: Confirmation, depth: int, now: dt.datetim
         job_move(job=job, event=JobEvent.REORG, now=now, payload=payload, code="reorg", message=message)
 
 
-def _finish(claim: Claim, sighting: Confirmation, depth: int, votes: dict[str, bool], now: dt.datetime) -> None:
+def _finish(claim: Claim, sighting: Confirmation, depth: int, votes: Poll[bool], now: dt.datetime) -> None:
     with job_locked(claim=claim) as job:
-        if not all(votes.values()):
-            apart = ", ".join(sorted(label for label, stands in votes.items() if not stands))
+        apart = ", ".join(sorted(label for label, stands in votes.answers.items() if not stands))
+        if apart or not votes.is_majority:
             message = f"not final: {apart} shows another block {sighting.block_number}"
-            due_at = now + backoff(job.trials)
-            job_postpone(job=job, now=now, due_at=due_at, code="nodes_disagree", message=message)
+            if not apart:
+                message = (
+                    f"not final: no answer from {', '.join(votes.silent)}; more than half of the nodes must agree"
+                )
+            code, due_at = "nodes_disagree" if apart else "nodes_silent", now + backoff(job.trials)
+            job_postpone(job=job, now=now, due_at=due_at, code=code, message=message)
             return
         Confirmation.objects.filter(pk=sighting.pk).update(depth=depth, status=ConfirmationStatus.FINAL)
         payload = _payload(sighting.transmission.transaction_hash, sighting.block_number, sighting.block_hash, depth)
-        payload |= {"gas_used": sighting.gas_used, "nodes": sorted(votes), "succeeded": sighting.succeeded}
+        payload |= {"gas_used": sighting.gas_used, "nodes": sorted(votes.answers), "succeeded": sighting.succeeded}
         if sighting.succeeded:
             job_move(job=job, event=JobEvent.FINALISE, now=now, payload=payload)
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import dataclasses
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.conf import settings
 
@@ -58,15 +59,28 @@ def node_ask(*, chain: str, question: Callable[[NodeClient], T]) -> T:
     raise NoNodeError("; ".join(reasons) or f"{chain} has no enabled node")
 
 
-def node_ask_all(*, chain: str, question: Callable[[NodeClient], T]) -> dict[str, T]:
-    """Ask every usable node of the chain; those that do not answer are left out. Not inside a database transaction.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Poll(Generic[T]):
+    """What the chain's nodes said, by label, and who of them gave no usable answer."""
+
+    answers: dict[str, T]
+    silent: tuple[str, ...]
+
+    @property
+    def is_majority(self) -> bool:
+        """Whether more than half of the nodes answered: silence is no vote for what the others say."""
+        return len(self.answers) > len(self.silent)
+
+
+def node_ask_all(*, chain: str, question: Callable[[NodeClient], T]) -> Poll[T]:
+    """Ask every usable node of the chain. Not inside a database transaction.
 
     Args:
         chain: CAIP-2 name.
         question: What to ask each node.
 
     Returns:
-        The answers by node label.
+        The answers, and who gave none.
 
     Raises:
         UnknownChainError: If the chain is not configured.
@@ -74,16 +88,16 @@ def node_ask_all(*, chain: str, question: Callable[[NodeClient], T]) -> dict[str
     """
     chain_get(caip2=chain)
     answers: dict[str, T] = {}
-    reasons: list[str] = []
+    silent: dict[str, str] = {}
     for node in node_list_usable(chain=chain):
         try:
             with node_open(node=node) as client:
                 answers[node.label] = question(client)
         except WrongChainError as error:
             node_stop(node_id=node.pk, reason=error.message)
-            reasons.append(str(error))
+            silent[node.label] = str(error)
         except NodeError as error:
-            reasons.append(str(error))
+            silent[node.label] = str(error)
     if not answers:
-        raise NoNodeError("; ".join(reasons) or f"{chain} has no enabled node")
-    return answers
+        raise NoNodeError("; ".join(silent.values()) or f"{chain} has no enabled node")
+    return Poll(answers=answers, silent=tuple(sorted(silent)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from audit.models import AuditEntry
+from chains.models import Node
 from chains.services import node_create
 from core.custody_lifecycle import JobState
 from core.evm import Type2, finish_signature
@@ -102,7 +103,25 @@ def test_nodes_that_disagree_make_nothing_final(line: Line) -> None:
         node_create(actor="x", chain=CHAIN, label="other", url=other.url, priority=20)
         line.sweep_until_trouble(job, "nodes_disagree")
         assert _statuses() == ["included"]
+    # Gone, it says nothing; half of the nodes are no majority, until somebody takes the dead one out.
+    line.sweep_until_trouble(job, "nodes_silent")
+    assert _statuses() == ["included"]
+    Node.objects.filter(label="other").update(enabled=False)
     line.sweep_until(job, JobState.CONFIRMED)
+
+
+def test_a_lying_node_beside_a_silent_one_supersedes_nothing(line: Line) -> None:
+    line.automine(on=False)
+    job = line.sweep_until(line.hand_over(), JobState.LIVE)
+    line.node.call("anvil_dropAllTransactions")
+    _foreign(line, 0)
+    line.mine(3)
+    node_create(actor="x", chain=CHAIN, label="dead", url="http://127.0.0.1:9", priority=20)
+    with pytest.raises(AssertionError):
+        line.sweep_until(job, JobState.SUPERSEDED, seconds=1.5)
+    assert job.state == JobState.LIVE
+    Node.objects.filter(label="dead").delete()
+    line.sweep_until(job, JobState.SUPERSEDED)
 
 
 def test_a_receipt_of_another_transaction_is_not_believed(line: Line) -> None:
