@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditSignature
+from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditSignature, AuditTree
 from audit.sequencer import tree_advance
 from audit.services import entry_append
 from core.checkpoint import parse_signed_checkpoint
+from core.merkle import Frontier
 from custody.checkpoints import checkpoints_sweep, signed_checkpoint
 from tests.append_only import lifted
 from tests.audit.tampering import rewrite_everything
@@ -150,9 +153,6 @@ def test_a_database_that_was_rolled_back_is_noticed() -> None:
         AuditSignature.objects.all().delete()
         AuditCheckpoint.objects.all().delete()
         AuditLeaf.objects.filter(index__gte=4).delete()
-        from audit.models import AuditTree  # noqa: PLC0415 - only a rollback touches it
-        from core.merkle import Frontier  # noqa: PLC0415 - as above
-
         frontier = Frontier()
         for leaf in AuditLeaf.objects.order_by("index").values_list("leaf", flat=True):
             frontier.append(bytes.fromhex(leaf))
@@ -162,6 +162,28 @@ def test_a_database_that_was_rolled_back_is_noticed() -> None:
     write(1)
     assert sweep() == 0
     assert "signed 9 entries" in AuditEntry.objects.get(tag="audit:log:unsigned").payload
+
+
+def test_a_return_to_an_earlier_witnessed_log_shows_in_the_newest_checkpoint_that_a_witness_has(house: House) -> None:
+    write(3)
+    sweep()
+    early = AuditTree.objects.values("size", "chain", "edge").get()
+    write(4)
+    sweep()
+    place = f"{house.outsiders['w-1'].url}/checkpoint?origin={house.log.origin}"
+    with urllib.request.urlopen(place) as answer:  # noqa: S310 - our own loopback address
+        note = parse_signed_checkpoint(answer.read())
+    with lifted():
+        AuditSignature.objects.filter(checkpoint_id=7).delete()
+        AuditCheckpoint.objects.filter(size=7).delete()
+        AuditLeaf.objects.filter(index__gte=3).delete()
+        AuditEntry.objects.filter(leaf=None).delete()
+        AuditTree.objects.update(**early)
+    # The keys alone cannot tell: once it was a whole log, and everybody signed it.
+    assert log_state(house.roots()).broken is None
+    broken = log_state(dataclasses.replace(house.roots(), noted=(note,))).broken
+    assert broken is not None
+    assert (broken.index, broken.finding) == (3, "cut off at the end")
 
 
 def test_a_witness_that_is_away_delays_nobody_else(house: House, settings: Any) -> None:  # noqa: ANN401 - pytest-django's
