@@ -221,3 +221,61 @@ def test_sites_that_nobody_has_are_not_searched_for() -> None:
     crowd = [Approver(person(f"p{i}", frozenset(ROLES), "zurich"), i) for i in range(60)]
     rows = tuple(Seat(role=ROLES[i % 3], count=1, stage=i) for i in range(6))
     assert open_seats(Quorum(seats=rows, sites=2), crowd) == OpenSeats(stage=None, now=(), later=(), sites=1)
+
+
+def several(name: str, roles: set[Role], site: str, *times: int) -> list[Approver]:
+    return [Approver(person(name, frozenset(roles), site), at) for at in times]
+
+
+RISK, CRO, ADMIN = ROLES
+
+
+def in_stages(*roles: Role, sites: int = 0) -> Quorum:
+    return Quorum(seats=tuple(Seat(role=role, count=1, stage=n) for n, role in enumerate(roles)), sites=sites)
+
+
+def test_the_earliest_end_of_a_stage_need_not_have_the_most_sites() -> None:
+    given = [
+        *several("rita", {RISK, CRO}, "zurich", 1),
+        *several("ravi", {RISK}, "london", 2),
+        *several("clara", {RISK, CRO}, "zurich", 3),
+    ]
+    assert is_filled(in_stages(RISK, CRO, sites=2), given)
+
+
+def test_whoever_approved_twice_may_be_needed_later() -> None:
+    given = [
+        *several("rita", {RISK, CRO}, "zurich", 1, 3),
+        *several("ravi", {RISK}, "zurich", 2),
+        *several("anna", {ADMIN}, "zurich", 4),
+        *several("clara", {CRO}, "zurich", 5),
+    ]
+    assert is_filled(in_stages(RISK, CRO, ADMIN), given)
+
+
+def test_stages_may_all_be_filled_in_one_moment() -> None:
+    given = [
+        *several("rita", {RISK}, "zurich", 1, 5),
+        *several("clara", {CRO}, "zurich", 1),
+        *several("anna", {ADMIN}, "zurich", 1),
+    ]
+    assert is_filled(in_stages(RISK, CRO, ADMIN), given)
+
+
+def test_joined_seats_stand_in_the_latest_stage_that_one_of_them_asks_for() -> None:
+    early = Quorum(seats=(Seat(role=RISK, count=1, stage=0),), sites=0)
+    late = in_stages(CRO, RISK)
+    assert join((early, late)) == in_stages(CRO, RISK)
+    both = Quorum(seats=(Seat(role=RISK, count=1, stage=0), Seat(role=RISK, count=1, stage=1)), sites=0)
+    assert sorted((s.role, s.stage, s.count) for s in join((late, both)).seats) == [
+        (CRO, 0, 1),
+        (RISK, 0, 1),
+        (RISK, 1, 1),
+    ]
+
+
+def test_missing_sites_and_single_sites_in_words() -> None:
+    both = Quorum(seats=(Seat(role=RISK, count=2, stage=0),), sites=2)
+    here = [approval("rita", RISK, "zurich"), approval("ravi", RISK, "zurich")]
+    assert open_seats(both, here).words() == "1 more sites"
+    assert describe(Quorum(seats=both.seats, sites=1)) == "2 risk officers"

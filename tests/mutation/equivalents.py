@@ -2,5 +2,29 @@
 
 from __future__ import annotations
 
-EXPLAINED: dict[tuple[str, str, str, str], str] = {}
+_QUORUM = "core/quorum.py"
+_SAME_LENGTH = "both sides are made from the same rows, so they are of one length"
+_LAST_STAGE = "an end for the last stage, or beyond, bounds what nothing follows; the latest end is tried as well"
+_MORE = "self.stages) - 1"
+
+
+EXPLAINED: dict[tuple[str, str, str, str], str] = {
+    (_QUORUM, "_matching.place", "return False", "return None"): "the caller only asks whether it is true",
+    (_QUORUM, "_Seating._eligible", "True", "False"): _SAME_LENGTH,
+    (_QUORUM, "open_seats", "True", "False"): _SAME_LENGTH,
+    (
+        _QUORUM,
+        "_Seating.earliest",
+        "len(ends) < len(self.stages) - 1",
+        "len(ends) <= len(self.stages) - 1",
+    ): _LAST_STAGE,
+    (_QUORUM, "_Seating.earliest", "len(self.stages) - 1", "len(self.stages) + 1"): _LAST_STAGE,
+    (_QUORUM, "_Seating.most_sites", "len(self.stages) - 1", "len(self.stages) + 1"): _LAST_STAGE,
+    (_QUORUM, "_Seating.most_sites", "1", "2"): (
+        "where too few ends are found no seating fills every stage, so the search finds none either; the other two"
+        " places of this name are noticed by tests"
+    ),
+    (_QUORUM, "_Seating.most_sites", "best >= enough", "best > enough"): "only looks on after the best was found",
+    (_QUORUM, "_Seating.most_sites", "break", "pass"): "only looks on after the best was found",
+}
 """By module, function, the code as it is and as the mutant has it."""
