@@ -31,6 +31,8 @@ _LEAST_PEOPLE = {"resume": 2, "succession": 2, "ceremony": 2}
 """What one person alone never decides: a ceremony can start a journal anew, without its memory."""
 _CONTROLS = ("succession", "cancel", "resume", "ceremony")
 _MOST_LOOKED_AT = 64
+MOST_DELAY = 366 * 86_400
+"""The longest delay, seconds. Lengthening it tightens, so it is in force at once: unbounded, it would be for ever."""
 
 
 def _able(quorum: Quorum, policy: Policy) -> list[Person]:
@@ -142,6 +144,9 @@ def _controls(policy: Policy) -> Iterator[str]:
     for name, least in _LEAST_PEOPLE.items():
         if sum(seat.count for seat in getattr(policy.controls, name).seats) < least:
             yield f"quorum {name}: at least {least} people"
+    for name in ("succession_delay", "recovery_delay"):
+        if getattr(policy.controls, name) > MOST_DELAY:
+            yield f"{name}: longer than {MOST_DELAY // 86_400} days: nothing could be mended in anybody's time"
 
 
 def _size(policy: Policy) -> Iterator[str]:

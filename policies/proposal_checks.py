@@ -93,6 +93,14 @@ def report_latest(*, draft: PolicyDraft, kind: EvidenceKind, content: str) -> Po
     return next((report for report in done.order_by("-pk") if _is_whole(report)), None)
 
 
+def _says_so(kind: EvidenceKind, body: str, content: str) -> bool:
+    """Whether the report itself says that it passes, and about this content: people sign it, and not its row."""
+    said = json.loads(body)
+    if not isinstance(said, dict) or said.get("content") != content:
+        return False
+    return said.get("passed") is True if kind is EvidenceKind.PROOF else said.get("unreadable") == 0
+
+
 def _report(draft: PolicyDraft, kind: EvidenceKind, content: str) -> tuple[ProposalCheck, Evidence | None]:
     title = {EvidenceKind.REPLAY: "Replay of history", EvidenceKind.PROOF: "Proof of properties"}[kind]
 
@@ -106,7 +114,7 @@ def _report(draft: PolicyDraft, kind: EvidenceKind, content: str) -> tuple[Propo
         ), None
     if tagged_digest(REPORT_TAG, report.body.encode()) != report.digest:
         return say("The stored report is not what its digest names: somebody changed it."), None
-    if not report.passed:
+    if not report.passed or not _says_so(kind, report.body, content):
         return say("The newest report about it says that it does not pass."), None
     return say(f"Passed; report {report.digest[:16]}…", passed=True), Evidence(kind=kind, digest=report.digest)
 
@@ -136,7 +144,7 @@ def _new(policy: Policy) -> ProposalCheck:
     title = "Not proposed before"
     before = PolicyVersion.objects.filter(digest=policy.digest).first()
     if before is None:
-        return ProposalCheck(name="new", title=title, passed=True, words="It is.")
+        return ProposalCheck(name="new", title=title, passed=True, words="Nothing is stored under its digest.")
     ended = f": {before.ended_why}" if before.ended_why else ""
     words = (
         f"Exactly this document is stored already ({before.status}{ended})."

@@ -202,6 +202,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a resume by one": (controls(resume=seats((Role.POLICY_ADMIN, 1))), "quorum resume: at least 2"),
     "a ceremony by one": (controls(ceremony=seats((Role.POLICY_ADMIN, 1))), "quorum ceremony: at least 2"),
     "a cancel by nobody": (controls(cancel=seats()), "quorum cancel: an empty quorum"),
+    "a delay for ever": (controls(succession_delay=366 * 86_400 + 1), "succession_delay: longer than 366 days"),
+    "a recovery never": (controls(recovery_delay=10**10), "recovery_delay: longer than 366 days"),
     "a threshold without keys": ({"witness_threshold": 1}, "witness: threshold 1 of 0"),
     "keys without a threshold": (
         {"attesters": (NamedKey(id="a", public_key=b"\x09" * 32, host="h"),)},

@@ -43,7 +43,8 @@ def report_make(draft: PolicyDraft, kind: EvidenceKind, *, passed: bool = True, 
     report_claim(now=timezone.now(), report_id=report.pk)
     policy = draft_read(text=draft.body, active=policy_active()).policy
     assert policy is not None
-    body = canonical({"type": kind.value, "content": policy.content_digest, "decisions": 0})
+    said = {"type": kind.value, "content": policy.content_digest, "passed": passed, "unreadable": int(not passed)}
+    body = canonical(said)
     return report_finish(report_id=report.pk, passed=passed, body=body, now=timezone.now()).digest
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from approvals.errors import ConsentRefusedError
 from approvals.models import ConsentRecord, User
 from audit.models import AuditEntry
+from core.canonical import canonical, tagged_digest
 from core.documents.consent import Decision, SubjectType
 from core.documents.policy import EvidenceKind
 from policies.drafts import draft_text
@@ -111,6 +112,21 @@ def test_a_report_that_was_edited_does_not_count(world: World, users: dict[str, 
     draft = reported(next_policy(world), users["adam"])
     PolicyReport.objects.filter(kind="proof").update(body="{}")
     assert "somebody changed it" in refused(draft=draft, by=users["adam"])
+
+
+@pytest.mark.parametrize("kind", list(EvidenceKind))
+def test_a_report_that_only_its_row_calls_passed_does_not_count(
+    world: World, users: dict[str, User], kind: EvidenceKind
+) -> None:
+    """People sign the report's digest, so what counts is what the report says itself."""
+    draft = reported(next_policy(world), users["adam"])
+    report_make(draft, kind, passed=False, again="1")
+    PolicyReport.objects.filter(passed=False).update(passed=True)
+    assert "does not pass" in refused(draft=draft, by=users["adam"])
+    body = canonical({"content": "ab" * 32, "passed": True, "unreadable": 0})
+    newest = PolicyReport.objects.filter(kind=kind.value).order_by("-pk")[:1].get()
+    PolicyReport.objects.filter(pk=newest.pk).update(body=body.decode(), digest=tagged_digest("report", body))
+    assert "does not pass" in refused(draft=draft, by=users["adam"])
 
 
 @pytest.mark.parametrize(
