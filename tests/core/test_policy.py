@@ -236,6 +236,16 @@ def test_every_rule_has_its_result_and_says_why() -> None:
     assert decision.results[-1].details == ("1 of 5",)
 
 
+def test_a_limit_that_a_case_does_not_touch_has_its_result_too() -> None:
+    off = dataclasses.replace(limit("off", Measure.COUNT, 5, window=DAY, order=1), when=NO)
+    other = limit("other", Measure.ASSET, 5, window=DAY, asset=TOKEN, order=2)
+    decision = judge(grants=(grant("hit", YES, ONE),), limits=(off, other), details=True)
+    assert [(r.rule, r.verdict) for r in decision.results if r.section is Section.LIMIT] == [
+        ("off", Verdict.NOT_MATCHED),
+        ("other", Verdict.NOT_MATCHED),
+    ]
+
+
 def test_every_derived_fact_is_in_the_registry_with_its_type() -> None:
     policy = WORLD.policy
     who = resolve_asker(WORLD.mandate(asker="bot-1"), policy)

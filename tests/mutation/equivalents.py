@@ -9,6 +9,7 @@ _MORE = "self.stages) - 1"
 
 
 EXPLAINED: dict[tuple[str, str, str, str], str] = {
+    ("core/policy.py", "_Run.skip", "return False", "return None"): "the caller only asks whether it is true",
     (_QUORUM, "_matching.place", "return False", "return None"): "the caller only asks whether it is true",
     (_QUORUM, "_Seating._eligible", "True", "False"): _SAME_LENGTH,
     (_QUORUM, "open_seats", "True", "False"): _SAME_LENGTH,
