@@ -1,6 +1,7 @@
 """`countersign-hand SOCKET FILE …`: hands what people signed to a signer directly, past every server of ours.
 
-A file holds a signed policy, or a halt, a resume or a veto. The signer's host has to let this user open the socket.
+A file holds a signed policy, a halt, a resume or a veto; or a rejection or withdrawal as the consent page saves it,
+which is a veto of one. The signer's host has to let this user open the socket.
 Exit codes: 0 the signer took all of them, 1 it refused one, 2 unreadable, unreachable, or a wrong command line.
 """
 
@@ -38,14 +39,16 @@ def request_of(value: object) -> dict[str, object]:
     """Return the request that hands a document over, in the wire form of the signer's socket.
 
     Args:
-        value: A signed policy (``policy``, ``consents``) or an order (``kind``), as JSON.
+        value: A signed policy (``policy``, ``consents``), an order (``kind``) or a consent (``statement``), as JSON.
 
     Raises:
-        CoreError: If it is neither.
+        CoreError: If it is none of them.
     """
     if not isinstance(value, dict):
-        message = "a signed policy, a halt, a resume or a veto is expected"
+        message = "a signed policy, a halt, a resume, a veto or a rejection is expected"
         raise DocumentError(message)
+    if "statement" in value:
+        value = {"kind": "veto", "consents": [value]}
     if "policy" in value:
         read_struct(SignedPolicy, value, "signed_policy")
         return {"v": 1, "op": "policy", "signed_policy": value}

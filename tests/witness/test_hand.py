@@ -55,7 +55,33 @@ def test_a_recovery_and_its_veto_are_handed_to_the_signer(
     assert hand.main([served.path, str(files["veto"])]) == hand.UNUSABLE, "nobody answers"
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"kind":"start"}', b'{"policy":1,"consents":[]}', b"1e9"])
+def test_a_rejection_is_handed_over_as_the_consent_page_saves_it(
+    short_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(make_template(short_path / "template"), short_path / "hsm-1")
+    adapt(rig.world, **holders())
+    rig.pin()
+    world = rig.world
+    lost = recover(world, HOLDERS[:2], people=without(world, "tom"))
+    files = {"lost": write_struct(lost, "lost")}
+    for decision in (Decision.APPROVE, Decision.REJECT):
+        consent = world.consent(lost.policy.digest, "olga", decision, subject_type=SubjectType.POLICY)
+        files[decision.value] = write_struct(consent, "consent")
+    paths = {name: tmp_path / f"{name}.json" for name in files}
+    for name, value in files.items():
+        paths[name].write_text(json.dumps(value))
+    with rig.served() as served:
+        assert hand.main([served.path, str(paths["lost"])]) == hand.TAKEN
+        assert hand.main([served.path, str(paths["approve"])]) == hand.REFUSED
+        assert served.status()["pending"]["kind"] == "recovery"
+        assert hand.main([served.path, str(paths["reject"])]) == hand.TAKEN
+        assert served.status()["pending"] is None
+    assert "only rejections and withdrawals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"{}", b'{"kind":"start"}', b'{"policy":1,"consents":[]}', b"1e9", b'{"statement":1}']
+)
 def test_a_file_that_nobody_signed_is_not_sent(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(text)
