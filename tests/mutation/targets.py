@@ -5,6 +5,8 @@ from __future__ import annotations
 _CORE = "tests/core/test_"
 _POLICY = f"{_CORE}policy.py"
 _ENGINE = f"{_CORE}engine.py"
+_CHECK = f"{_CORE}policy_check.py"
+_ROWS = f"{_CORE}policy_conditions.py"
 
 TARGETS: dict[str, list[str]] = {
     "core/decision.py": [_POLICY, _ENGINE],
@@ -16,7 +18,7 @@ TARGETS: dict[str, list[str]] = {
     "core/conditions.py": [f"{_CORE}conditions.py", _POLICY],
     "core/quorum.py": [f"{_CORE}quorum.py", _POLICY],
     "core/limits.py": [f"{_CORE}limits.py", _POLICY],
-    "core/policy_check.py": [f"{_CORE}policy_check.py"],
-    "core/policy_conditions.py": [f"{_CORE}policy_check.py"],
-    "core/policy_roster.py": [f"{_CORE}policy_check.py"],
+    "core/policy_check.py": [_CHECK, _ROWS],
+    "core/policy_conditions.py": [_ROWS, _CHECK],
+    "core/policy_roster.py": [_CHECK, _ROWS],
 }
