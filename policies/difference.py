@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from core.canonical import canonical
-from core.documents.policy import Limit, Quorum, Rule
+from core.documents.policy import Limit, Property, Quorum, Rule
 from core.quorum import describe
 from core.schema import write_struct
+from policies.row_words import row_words, time_words
+from policies.units import USD_DECIMALS, units_show
 from policies.words import duration_words, limit_words, rule_words
 
 if TYPE_CHECKING:
     from core.documents.policy import ControlQuorums, Policy
 
 _MOST_SHOWN = 200
+_IN_WORDS = frozenset({"addresses", "prices", "zones", "properties"})
+_MOMENTS = frozenset({"usable_from", "expires"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,11 +53,19 @@ def _title(row: Any) -> str:  # noqa: ANN401 - a row of any section
     return f"{_name(row)} ({label})" if label else _name(row)
 
 
+def _symbolled(policy: Policy, row: Any) -> str:  # noqa: ANN401 - a row of any section
+    """Name a row; a price also by its asset's symbol."""
+    symbol = next((asset.symbol for asset in policy.assets if asset.id == getattr(row, "asset", None)), "")
+    return f"{symbol} ({row.asset})" if symbol and hasattr(row, "usd_e8") else _title(row)
+
+
 def _row_words(policy: Policy, section: str, row: Any) -> str:  # noqa: ANN401 - a row of any section
     if isinstance(row, Rule):
         return rule_words(policy, row, adds=section == "escalations")
     if isinstance(row, Limit):
         return limit_words(policy, row)
+    if section in _IN_WORDS:
+        return row_words(policy, section, row)
     fields = write_struct(row, "row")
     return ", ".join(f"{name} {_shown(value)}" for name, value in fields.items() if name not in ("id", "keys"))
 
@@ -62,17 +73,28 @@ def _row_words(policy: Policy, section: str, row: Any) -> str:  # noqa: ANN401 -
 def _changes(before: object, after: object) -> str:
     old, new = write_struct(before, "row"), write_struct(after, "row")
     changed = [name for name in old if old[name] != new[name]]
-    return "; ".join(f"{name} was {_shown(old[name])}, becomes {_shown(new[name])}" for name in changed)
+    return "; ".join(
+        f"{name.replace('_', ' ')} was {_spelt(before, name, old[name])}, becomes {_spelt(after, name, new[name])}"
+        for name in changed
+    )
+
+
+def _spelt(row: object, name: str, written: object) -> str:
+    """Say a field's value: moments as times and prices as dollars, the rest as it is written."""
+    value = getattr(row, name)
+    if name in _MOMENTS:
+        return time_words(value)
+    return f"{units_show(value, decimals=USD_DECIMALS)} USD" if name == "usd_e8" else _shown(written)
 
 
 def _changed(before: Policy, after: Policy, section: str, old: Any, new: Any) -> str:  # noqa: ANN401 - rows
-    if not isinstance(old, Rule | Limit):
-        return f"Changed {_title(new)}: {_changes(old, new)}."
+    if not isinstance(old, Rule | Limit | Property):
+        return f"Changed {_symbolled(after, new)}: {_changes(old, new)}."
     was, becomes = _row_words(before, section, old), _row_words(after, section, new)
     sentences = [f"Changed {_title(new)}."]
     if was != becomes:
         sentences.append(f"Was: {was}. Becomes: {becomes}.")
-    if old.order != new.order:
+    if not isinstance(old, Property) and old.order != new.order:
         sentences.append(f"Its place was {old.order}, becomes {new.order}.")
     if old.label != new.label:
         sentences.append(f"It was called {_shown(old.label)}.")
@@ -84,10 +106,14 @@ def _rows(before: Policy, after: Policy, section: str) -> list[str]:
     old = {_key(row): row for row in getattr(before, section)}
     new = {_key(row): row for row in getattr(after, section)}
     sentences = [
-        f"Added {_title(row)}: {_row_words(after, section, row)}." for key, row in new.items() if key not in old
+        f"Added {_symbolled(after, row)}: {_row_words(after, section, row)}."
+        for key, row in new.items()
+        if key not in old
     ]
     sentences += [
-        f"Removed {_title(row)}: {_row_words(before, section, row)}." for key, row in old.items() if key not in new
+        f"Removed {_symbolled(before, row)}: {_row_words(before, section, row)}."
+        for key, row in old.items()
+        if key not in new
     ]
     sentences += [
         _changed(before, after, section, old[key], row) for key, row in new.items() if key in old and old[key] != row
@@ -124,10 +150,7 @@ def _general(before: Policy, after: Policy) -> list[str]:
     if before.consent != after.consent:
         sentences.append(f"Consent: {_changes(before.consent, after.consent)}.")
     if before.header.expires != after.header.expires:
-        ends = [
-            dt.datetime.fromtimestamp(p.header.expires, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-            for p in (before, after)
-        ]
+        ends = [time_words(p.header.expires) for p in (before, after)]
         sentences.append(f"It ended on {ends[0]}, will end on {ends[1]}.")
     return sentences
 

@@ -39,6 +39,11 @@ class ProposalSeats:
     open_sites: int
 
     @property
+    def role_words(self) -> tuple[str, ...]:
+        """Return the open seats' roles as people say them."""
+        return tuple(str(role).replace("_", " ") for role in self.open_roles)
+
+    @property
     def filled(self) -> bool:
         """Whether nobody is missing."""
         return not self.open_roles and not self.open_sites

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from approvals.models import User
 from core.documents.policy import EvidenceKind
 from policies.drafts import draft_read
+from policies.editor.steps import draft_tabs
 from policies.errors import PolicyAppError
 from policies.models import PolicyDraft, ReportState
 from policies.proof.findings import BARRING, CheckState
@@ -72,6 +73,9 @@ def _context(request: HttpRequest, draft: PolicyDraft, error: str) -> dict[str, 
         **admin.site.each_context(request),
         "title": f"Proof: {draft.title}",
         "draft": draft,
+        "tabs": draft_tabs(draft.pk),
+        "tab": "proof",
+        "is_nav_sidebar_enabled": False,
         "error": error,
         "report": shown,
         "open": bool(reports) and reports[0].state in _OPEN,

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from approvals.models import User
 from core.documents.policy import EvidenceKind
 from policies.drafts import draft_read
+from policies.editor.steps import draft_tabs
 from policies.errors import PolicyAppError
 from policies.models import PolicyDraft, ReportState
 from policies.replay.report import period_of, period_options
@@ -119,6 +120,9 @@ def _context(request: HttpRequest, draft: PolicyDraft, form: PeriodForm) -> dict
         **admin.site.each_context(request),
         "title": f"Replay: {draft.title}",
         "draft": draft,
+        "tabs": draft_tabs(draft.pk),
+        "tab": "replay",
+        "is_nav_sidebar_enabled": False,
         "form": form,
         "report": shown,
         "open": shown is not None and shown.state in _OPEN,

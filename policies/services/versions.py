@@ -12,6 +12,7 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.canonical import canonical
 from core.documents.consent import SIGNED_CONSENTS
+from core.documents.roster import SignerRole
 from core.errors import RefusedError
 from core.succession import check_genesis, check_successor, is_recovery
 from custody.wake import wake
@@ -129,8 +130,9 @@ def version_sign(
     version.status, version.signed_at = VersionStatus.SIGNED.value, now
     version.consents = consents_text(consents=consents)
     version.save(update_fields=["status", "signed_at", "consents"])
-    # A signer that the successor drops has to hear of it more than any other.
-    signers = sorted({signer.id for signer in (*current.signers, *policy.signers)})
+    # A signer that the successor drops has to hear of it more than any other. The log's signer takes no policies.
+    named = (*current.signers, *policy.signers)
+    signers = sorted({signer.id for signer in named if signer.role is not SignerRole.LOG})
     PolicyHandover.objects.bulk_create(
         [PolicyHandover(version=version, signer=signer, due_at=now) for signer in signers]
     )

@@ -103,6 +103,16 @@ class PolicyForms:
             self.seats(row["quorum"])
         self.save()
 
+    def stated(self, row: dict[str, Any]) -> None:
+        """Add a property that takes at least so many approvers."""
+        self.open("properties")
+        self.text("Id", row["id"])
+        self.text("Label", row["label"])
+        self.page.get_by_label("Whatever meets the conditions").select_option(value="demand")
+        self.page.get_by_label("Distinct approvers").fill(str(row["approvers"]))
+        self.conditions(row["when"])
+        self.save()
+
     def step(self, name: str, nth: int = 0) -> None:
         """Press a button that draws the form anew in place."""
         self.page.get_by_role("button", name=name, exact=True).nth(nth).click()

@@ -32,7 +32,7 @@ _SHOTS = os.environ.get("SCREENSHOTS")
 def shoot(page: Page, name: str) -> None:
     """Keep a picture, where somebody asked for pictures."""
     if _SHOTS:
-        page.screenshot(path=Path(_SHOTS) / f"{name}.png", full_page=True)
+        page.screenshot(path=Path(_SHOTS) / f"{name}.png", full_page=True, animations="disabled")
 
 
 def go(page: Page, address: str) -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from approvals.models import User
 from audit.models import AuditEntry
+from core.documents.policy import ConditionOp, Demand, Property
 from core.documents.roster import Role
 from policies.difference import policy_difference
 from policies.drafts import draft_read, draft_text, successor_text
 from policies.models import PolicyDraft, PolicyVersion
 from policies.services import decision_make
 from tests.factories.policies import CLAIMS, world_in_force
-from tests.factories.world import ETHER, NOW, STRANGER, World, header, seats
+from tests.factories.world import ETHER, NOW, STRANGER, World, compare, header, seats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,10 +150,44 @@ def test_differences_are_sentences() -> None:
         ),
     )
     assert "roles was" in found["People"][0]
-    assert found["Whitelist"][0].startswith(f"Added kraken (Kraken): chain 'eip155:31337', address '{STRANGER}'")
+    assert found["Whitelist"][0].startswith(f"Added kraken (Kraken): {STRANGER} on eip155:31337; usable from ")
     assert "allows with 2 risk officers" in found["Grants"][0]
     assert "allows with 1 risk officer" in found["Grants"][0]
     assert found["Who must agree to what is not a payment"] == ("Succession delay was 1 day, becomes 1 hour.",)
+
+
+def test_moments_prices_and_properties_are_said_as_people_say_them() -> None:
+    """Nobody signs by a number of seconds, or by a condition in JSON."""
+    policy = World().policy
+    stated = Property(
+        id="large",
+        label="Large takes two",
+        when=compare("usd", ConditionOp.GE, str(1_000_000 * 10**8)),
+        demand=Demand(approvers=2, sites=0, seats=()),
+    )
+    entry = dataclasses.replace(policy.addresses[0], expires=1_800_000_001)
+    price = dataclasses.replace(policy.prices[0], usd_e8=3_000_50000000)
+    before = dataclasses.replace(policy, properties=(stated,))
+    demand = Demand(approvers=3, sites=0, seats=())
+    after = dataclasses.replace(
+        policy,
+        addresses=(entry, *policy.addresses[1:]),
+        prices=(price, *policy.prices[1:]),
+        properties=(dataclasses.replace(stated, demand=demand),),
+    )
+    found = {s.title: s.sentences for s in policy_difference(before=before, after=after)}
+    assert "expires was 20" in found["Whitelist"][0]
+    assert found["Whitelist"][0].endswith("becomes 2027-01-15 08:00:01 UTC.")
+    assert found["Reference prices"][0].endswith("becomes 3,000.5 USD.")
+    (sentence,) = found["Properties"]
+    assert sentence == (
+        "Changed large (Large takes two)."
+        " Was: whatever meets usd is at least 1,000,000 USD takes at least 2 distinct approvers."
+        " Becomes: whatever meets usd is at least 1,000,000 USD takes at least 3 distinct approvers."
+    )
+    renamed = dataclasses.replace(before, properties=(dataclasses.replace(stated, label="Two"),))
+    (only,) = policy_difference(before=before, after=renamed)
+    assert only.sentences == ("Changed large (Two). It was called 'Large takes two'.",)
 
 
 @pytest.mark.django_db

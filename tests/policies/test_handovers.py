@@ -16,6 +16,7 @@ from audit.models import AuditEntry
 from core.control import check_veto
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import VetoOrder
+from core.documents.roster import SignerRole
 from custody.answers import Refused
 from custody.errors import SignerAnswerError
 from custody.policies import Accepted, read_acceptance
@@ -138,6 +139,16 @@ def test_a_signer_that_is_away_is_asked_again(town: Town) -> None:
     town.signer.down = False
     sweep_once(now=at + dt.timedelta(seconds=60))
     assert PolicyHandover.objects.get().state == "accepted"
+
+
+def test_the_logs_signer_is_handed_no_policy(town: Town) -> None:
+    """It signs checkpoints and nothing else: asked, it would refuse for ever, with an alarm for nothing."""
+    (hsm,) = town.world.policy.signers
+    log = dataclasses.replace(hsm, id="log-1", role=SignerRole.LOG, host="host-2", public_key=b"\x51" * 32)
+    version = town.sign(signers=(hsm, log))
+    sweep_once(now=timezone.now())
+    (row,) = PolicyHandover.objects.filter(version=version)
+    assert (row.signer, row.state) == ("hsm-1", "accepted")
 
 
 def test_signers_that_are_away_hold_nobody_up_and_get_it_later(town: Town) -> None:

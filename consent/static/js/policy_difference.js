@@ -2,6 +2,7 @@
 // what no sentence covers is shown as the documents have it.
 
 import { bytesOfBase64url, hexOf, sha256, textOfUtf8 } from "./bytes.js";
+import { findAsset } from "./book.js";
 import { canonical } from "./canonical.js";
 import { limitWords, propertyWords, quorumWords, ruleWords } from "./policy_words.js";
 import { chainWords, duration, plain, rolesWords, usdWords, utc } from "./words.js";
@@ -59,8 +60,8 @@ function listChange(what, before, after) {
 
 // --------------------------------------------------------------------------------------------- rows of sections
 
-function rowName(row, id) {
-  const label = row.label ?? row.name ?? row.symbol ?? "";
+function rowName(form, policy, row, id) {
+  const label = form.label?.(policy, row) ?? row.label ?? row.name ?? row.symbol ?? "";
   return label === "" || label === id ? id : `${label} (${id})`;
 }
 
@@ -143,6 +144,7 @@ const addresses = {
 
 const prices = {
   title: "Reference prices",
+  label: (policy, row) => findAsset(policy, row.asset)?.symbol,
   id: (row) => row.asset,
   words: (_policy, row) => `${usdWords(row.usd_e8)} until ${utc(row.expires)}`,
 };
@@ -160,7 +162,7 @@ const zones = {
     + utc(one.since)).join("; "),
 };
 
-const properties = { title: "Properties that were proven", id: (row) => row.id, worded: true, words: propertyWords };
+const properties = { title: "Properties that the institution states", id: (row) => row.id, worded: true, words: propertyWords };
 
 function keysOf(title) {
   return {
@@ -209,7 +211,7 @@ async function changedRow(form, before, after, old, row, name) {
     ? { text: changedFields(old, row).join("; "), values: await (form.values?.(row) ?? []) }
     : await form.changed(before, after, old, row);
   const text = form.worded ? changedWords(form, before, after, old, row) : found.text;
-  return sentence("changed", `${rowName(row, name)}. ${text}`, found.values);
+  return sentence("changed", `${rowName(form, after, row, name)}. ${text}`, found.values);
 }
 
 async function section(form, before, after, field) {
@@ -217,11 +219,13 @@ async function section(form, before, after, field) {
   const found = [];
   for (const [name, row] of fresh) {
     if (old.has(name)) continue;
-    found.push(sentence("added", `${rowName(row, name)}: ${form.words(after, row)}`, await (form.values?.(row) ?? [])));
+    const text = `${rowName(form, after, row, name)}: ${form.words(after, row)}`;
+    found.push(sentence("added", text, await (form.values?.(row) ?? [])));
   }
   for (const [name, row] of old) {
     if (fresh.has(name)) continue;
-    found.push(sentence("removed", `${rowName(row, name)}: ${form.words(before, row)}`, await (form.values?.(row) ?? [])));
+    const text = `${rowName(form, before, row, name)}: ${form.words(before, row)}`;
+    found.push(sentence("removed", text, await (form.values?.(row) ?? [])));
   }
   for (const [name, row] of fresh) {
     if (!old.has(name)) continue;

@@ -5,17 +5,15 @@ import { el } from "./dom.js";
 import { folded, grouped, moment, rows, section, small } from "./parts.js";
 import { policyDifference } from "./policy_difference.js";
 import { quorumWords } from "./policy_words.js";
+import { reportRows } from "./report_words.js";
 import { wholePolicy } from "./view_policy.js";
-import { counted, duration, plain, policySentence } from "./words.js";
+import { counted, duration, policySentence } from "./words.js";
 
 const MARKS = Object.freeze({
   added: ["+", "Added"],
   removed: ["−", "Removed"],
   changed: ["±", "Changed"],
 });
-const MOST_TEXT = 300;
-// Characters that reorder or hide text: a report's words are shown without them.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 
 function sentenceLine(one) {
   const [mark, word] = MARKS[one.kind];
@@ -43,26 +41,9 @@ function differenceView(sections) {
   );
 }
 
-function shortened(value) {
-  const text = String(value).replaceAll(HIDDEN, "�");
-  return text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text;
-}
-
-function valueWords(value) {
-  if (value === true) return "yes";
-  if (value === false) return "no";
-  if (value === null) return "–";
-  if (Array.isArray(value)) return counted(value.length, "entry", "entries");
-  if (typeof value === "object") {
-    return Object.entries(value).map(([name, one]) => `${plain(shortened(name))}: ${valueWords(one)}`).join(", ");
-  }
-  return shortened(value);
-}
-
 const REPORTS = Object.freeze({ replay: "Replay of history", proof: "Proof of properties" });
-const SKIPPED = Object.freeze(["content", "kind", "v", "version", "type"]);
 
-function reportView(report) {
+function reportView(policy, report) {
   const found = report.value === null
     ? el("p", { class: "small" }, "The server did not offer this report. Get it from whoever made it, and compare its "
       + "digest before you sign.")
@@ -70,9 +51,7 @@ function reportView(report) {
       "div",
       {},
       el("p", { class: "small good" }, "✓ What the server offers is the report that this digest names."),
-      rows(Object.entries(report.value)
-        .filter(([name]) => !SKIPPED.includes(name))
-        .map(([name, value]) => [plain(shortened(name)), shortened(valueWords(value))])),
+      rows(reportRows(policy, report.value)),
     );
   return el(
     "section",
@@ -109,7 +88,7 @@ export async function viewSuccessor(subject) {
     differenceView(sections),
     section("Reports about it", ...(reports.length === 0
       ? [el("p", { class: "small" }, "None: this policy names no report.")]
-      : reports.map(reportView))),
+      : reports.map((report) => reportView(policy, report)))),
     folded("The whole new policy in words", false, ...await wholePolicy(policy)),
   );
 }
