@@ -32,16 +32,22 @@ if TYPE_CHECKING:
     from policies.proposals import ProposalView
 
 
-def policy_consent_link(*, version: PolicyVersion, actor: str) -> str:
-    """Return what the consent origin is asked for: the document, and the reports that it names."""
+def policy_consent_link(*, version: PolicyVersion, actor: str, vetoes: bool = False) -> str:
+    """Return what the consent origin is asked for: the document, and the reports that it names.
+
+    Args:
+        version: The policy.
+        actor: Who is asked.
+        vetoes: Ask for a rejection that people carry to the signers themselves: nothing comes back here.
+    """
     asked = {
         "v": 1,
         "subject_type": "policy",
         "document": parse(version.document.encode()),
-        "decision": "review",
+        "decision": "reject" if vetoes else "review",
         "actor": actor,
         "credentials": [],
-        "return_origin": settings.COUNTERSIGN_WEB_ORIGIN,
+        "return_origin": None if vetoes else settings.COUNTERSIGN_WEB_ORIGIN,
         "claimed": {},
         "reports": proposal_reports(version=version),
     }
@@ -62,6 +68,8 @@ def policy(request: HttpRequest, digest: str) -> HttpResponse:
         raise Http404
     view = proposal_view(version=version, now=int(timezone.now().timestamp()))
     may_sign = _may_sign(view, user.person_id)
+    may_veto = version.status == VersionStatus.SIGNED
+    link = policy_consent_link(version=version, actor=user.person_id, vetoes=may_veto)
     context = page_context(
         request,
         proposal=view,
@@ -69,9 +77,10 @@ def policy(request: HttpRequest, digest: str) -> HttpResponse:
             before=version_policy(version=version.previous), after=version_policy(version=version)
         ),
         may_sign=may_sign,
+        may_veto=may_veto,
         now=timezone.now(),
         consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
-        consent_request=policy_consent_link(version=version, actor=user.person_id) if may_sign else "",
+        consent_request=link if may_sign or may_veto else "",
         submit=reverse("oms:policy_consent", args=[digest]),
     )
     return render(request, "oms/policy.html", context)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.models import User
 from core.documents.consent import Decision
@@ -189,3 +190,24 @@ def test_the_consent_page_is_given_the_reports(world: World, users: dict[str, Us
     assert (asked["subject_type"], asked["actor"], asked["decision"]) == ("policy", "anna", "review")
     assert [report["kind"] for report in asked["reports"]] == ["replay", "proof"]
     assert asked["document"] == json.loads(version.document)
+
+
+def test_whoever_objects_to_what_waits_is_led_to_sign_a_veto(world: World, users: dict[str, User]) -> None:
+    """Its quorum has signed: only a rejection that somebody carries to the signers ends it, so the page gives one."""
+    import html  # noqa: PLC0415 - only here
+    import re  # noqa: PLC0415 - as above
+
+    version = signed_by(world, proposed(world, users["adam"]), users, "adam", "anna")
+    address = reverse("oms:policy", args=[version.digest])
+    for name in ("tessa", "anna"):
+        shown = signed_in(users[name]).get(address).content.decode()
+        found = re.search(r'data-request="([^"]*)"', shown)
+        assert found is not None
+        asked = json.loads(html.unescape(found.group(1)))
+        assert (asked["actor"], asked["decision"], asked["return_origin"]) == (name, "reject", None)
+        assert asked["document"] == json.loads(version.document)
+        assert "countersign-hand" in shown
+    PolicyVersion.objects.filter(pk=version.pk).update(
+        status="ended", ended_at=timezone.now(), ended_why="replaced by another"
+    )
+    assert "data-request" not in signed_in(users["tessa"]).get(address).content.decode()
