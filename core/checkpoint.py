@@ -246,3 +246,13 @@ def cosignatures(signed: SignedCheckpoint, witnesses: Mapping[str, bytes]) -> tu
             raise CheckpointError(f"the cosignature of {line.name} does not hold")
         latest[line.name] = max(time, latest.get(line.name, 0))
     return tuple(Cosignature(witness=name, time=time) for name, time in sorted(latest.items()))
+
+
+def claimed_times(signed: SignedCheckpoint) -> tuple[int, ...]:
+    """Return the times (Unix seconds) that lines shaped like cosignatures name.
+
+    Nothing is checked: for choosing among checkpoints, not for believing one.
+    """
+    lengths = _TIME_BYTES + _SIGNATURE_BYTES
+    stamped = [line.signature for line in signed.signatures if len(line.signature) == lengths]
+    return tuple(int.from_bytes(signature[:_TIME_BYTES], "big") for signature in stamped)

@@ -38,6 +38,10 @@ class MerkleError(CoreError):
     """A proof was asked for that a log of this size cannot give, or a stored tree does not fit together."""
 
 
+class ReceiptError(CoreError):
+    """A receipt, or a line of an evidence package, is not what we write."""
+
+
 class CheckpointError(CoreError):
     """A checkpoint of the log is malformed, another log's, or not signed by whom it has to be."""
 

@@ -49,6 +49,11 @@ def root_of(size: int, node: NodeAt) -> bytes:
     return root
 
 
+def edge_of(size: int, node: NodeAt) -> tuple[bytes, ...]:
+    """Return what `Frontier` goes on from: the complete subtrees of the first `size` leaves, the largest first."""
+    return tuple(node(*place) for place in reversed(_complete(size)))
+
+
 def _edges(size: int, node: NodeAt) -> list[bytes | None]:
     """Return for each level the hash of the incomplete subtree at the right edge, None where there is none."""
     edges: list[bytes | None] = [None]

@@ -1,14 +1,18 @@
-"""`python -m witness verify …`, `fsck …`, `init …`, `watch …` and `serve …`: what outsiders run."""
+"""`python -m witness verify …`, `fsck …`, `receipt …`, `evidence …`, `serve …` and more: what outsiders run."""
 
 from __future__ import annotations
 
 import sys
 
-from witness import fsck, serve, verify
+from witness import evidence, fsck, hand, receipt, recovery, serve, verify
 
 COMMANDS = {
     "fsck": fsck.main,
     "verify": verify.main,
+    "receipt": receipt.main,
+    "evidence": evidence.main,
+    "hand": hand.main,
+    "recovery": recovery.main,
     "init": serve.init,
     "watch": serve.watch,
     "serve": serve.serve,
