@@ -15,6 +15,7 @@ data; operation 1 is a delegatecall).
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from core.abi import SELECTOR_BYTES, argument_types, decode_strict, fact_of
@@ -45,6 +46,8 @@ _ALL_OR_NOTHING = {
     "setApprovalForAll(address,bool)": (0, 1),
 }
 """Signatures that allow everything or nothing: the places of the spender and of the flag."""
+_MAY_ALLOW = re.compile(r"(?i)(?!decrease).*(?:approv|permit|allowance|operator|authori[sz])")
+"""Names of functions that may give an allowance. What is named so and not listed above is not known to give none."""
 _PERMIT2 = "approve(address,address,uint160,uint48)"
 _BATCHES = {"multicall(bytes[])": 0, "multicall(uint256,bytes[])": 1, "multicall(bytes32,bytes[])": 1}
 """Signatures that call the same contract again and again: the place of the calls."""
@@ -91,6 +94,7 @@ class Made:
         arguments: The decoded arguments of a registered function, as facts.
         flow: What leaves; for an allowance what may be taken. None if it is not known.
         allowance: The allowance that it gives.
+        may_allow: Its name says that it may give one, and it is none that is known.
         is_batch: What it does is what the calls inside do.
         has_data: It is more than a payment.
     """
@@ -106,6 +110,7 @@ class Made:
     arguments: tuple[Fact, ...] | None = None
     flow: Flow | None = None
     allowance: Allowance | None = None
+    may_allow: bool = False
     is_batch: bool = False
     has_data: bool = True
 
@@ -249,7 +254,8 @@ def _token_call(made: Made, signature: str, known: str | None, facts: tuple[Fact
         most = UINT256_MAX if facts[flag] is True else 0
         given = Allowance(token, str(facts[spender]), most, unlimited=most > 0)
     else:
-        return made
+        name = signature.partition("(")[0]
+        return dataclasses.replace(made, may_allow=_MAY_ALLOW.match(name) is not None)
     flow = Flow(known, given.spender, given.amount) if known == given.asset else None
     return dataclasses.replace(made, allowance=given, flow=flow)
 

@@ -161,7 +161,8 @@ def _batch_facts(calls: Calls, elements: tuple[FactMap, ...]) -> FactMap:
         "approve.any": bool(allowances),
         "approve.unlimited": any(one.unlimited for one in allowances),
     }
-    return facts | {name: truth for name, truth in said.items() if truth or calls.understood}
+    hidden = {"approve.any", "approve.unlimited"} if any(one.may_allow for one in calls.made) else set[str]()
+    return facts | {name: truth for name, truth in said.items() if truth or (calls.understood and name not in hidden)}
 
 
 def _own_named(value: Fact, own: set[str]) -> set[str]:

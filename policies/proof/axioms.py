@@ -65,10 +65,10 @@ def call_axioms(universe: Universe, version: str) -> Iterator[z3.BoolRef]:
         yield universe.term(field).known == z3.Not(unknown)
     yield z3.Implies(transfer, universe.term("wallets.named", version).known)
     yield z3.Implies(unknown, z3.Not(universe.term("wallets.named", version).known))
+    yield z3.Implies(z3.Not(unknown), universe.flag("calls.delegate").known)
     for field in ("calls.delegate", "approve.any", "approve.unlimited"):
         flag = universe.flag(field)
-        yield z3.Implies(z3.Not(unknown), flag.known)
-        yield z3.Implies(transfer, z3.Not(flag.on))
+        yield z3.Implies(transfer, z3.And(flag.known, z3.Not(flag.on)))
     yield z3.Implies(universe.flag("approve.unlimited").on, universe.flag("approve.any").on)
     yield z3.Implies(token, universe.number("value").at_most(0))
     yield z3.Implies(

@@ -8,9 +8,9 @@ from core.calls import MOST_CALLS
 from core.conditions import evaluate
 from core.documents.policy import Condition, ConditionOp
 from tests.core.test_calls import OWN, TO_LISTED, seen
-from tests.factories.contracts import APPROVE, MULTI_SEND, MULTICALL, ROUTER, SWAP, batch, call, packed
+from tests.factories.contracts import APPROVE, MULTI_SEND, MULTICALL, ROUTER, SWAP, batch, call, contract, packed
 from tests.factories.documents import compare
-from tests.factories.world import LISTED, STRANGER, TOKEN_CONTRACT
+from tests.factories.world import LISTED, STRANGER, TOKEN_CONTRACT, World
 
 UNLIMITED = call(APPROVE, STRANGER, 2**256 - 1)
 HIDING = {
@@ -52,3 +52,33 @@ def test_own_wallets_are_not_missed_among_arguments_that_nobody_reads() -> None:
     many, _ = seen(call(SWAP, LISTED, [(n, OWN) for n in range(200)], 1), to=ROUTER)
     assert many["calls.unknown"] is False
     assert "wallets.named" not in many
+
+
+@pytest.mark.parametrize(
+    ("signature", "values"),
+    [
+        ("increaseApproval(address,uint256)", (STRANGER, 1)),
+        ("approveAndCall(address,uint256,bytes)", (STRANGER, 1, b"")),
+        ("approve(address,uint256,uint256)", (STRANGER, 1, 1)),
+        ("permit(address,address,uint256,uint256,bytes)", (OWN, STRANGER, 1, 1, b"")),
+        ("setOperator(address,bool)", (STRANGER, True)),
+        ("authorizeOperator(address)", (STRANGER,)),
+        ("safeIncreaseAllowance(address,uint256)", (STRANGER, 1)),
+    ],
+)
+def test_what_is_called_an_approval_and_is_not_known_is_not_taken_for_none(
+    signature: str, values: tuple[object, ...]
+) -> None:
+    world = World(overrides={"contracts": (contract(TOKEN_CONTRACT, "Token", signature, MULTICALL),)})
+    for data in (call(signature, *values), batch(MULTICALL, [call(signature, *values)])):
+        facts, draw = seen(data, world=world)
+        assert facts["call.kind"] == "contract_call"
+        assert not {"approve.any", "approve.unlimited"} & set(facts)
+        assert draw.usd_e8 is None
+
+
+@pytest.mark.parametrize("signature", ["decreaseAllowance(address,uint256)", "redeem(address,uint256)"])
+def test_what_takes_allowances_back_gives_none(signature: str) -> None:
+    world = World(overrides={"contracts": (contract(TOKEN_CONTRACT, "Token", signature),)})
+    facts, _ = seen(call(signature, STRANGER, 1), world=world)
+    assert [facts["approve.any"], facts["approve.unlimited"]] == [False, False]
