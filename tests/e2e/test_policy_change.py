@@ -16,8 +16,9 @@ from playwright.sync_api import expect
 
 from demo import institution
 from demo.cast import DESCRIPTION
-from demo.institution import run_as, web_origin
+from demo.institution import web_origin
 from demo.site import site_running
+from demo.steps import run_as
 from demo.telling import Teller
 from tests.e2e.test_to_the_chain import EXCHANGE, sign, sign_in
 
