@@ -14,7 +14,7 @@ from tests.factories.contracts import INCREASE, ROUTER
 from tests.factories.documents import DAY, compare, every, header, seats
 from tests.factories.succession import holders
 from tests.seed.institution import COOLING, MILLION, NATIVE, STRANGER, TOKEN, pay
-from tests.seed.tiers import EVERYBODY
+from tests.seed.tiers import EVERYBODY, LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +31,16 @@ LARGE_PAYMENT = 5 * MILLION
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A case that only the loosened policy lets pass, who signs it, and what the old one says to it."""
+    """A case that only the loosened policy lets pass, who signs it, and what the old one says to it.
+
+    `as_clara`: somebody else signs in her name, with a key of their own.
+    """
 
     intent: Callable[[World], Intent]
     people: tuple[str, ...]
     code: Refusal
     by: str = "tessa"
+    as_clara: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +151,7 @@ _TO_ROUTER = Probe(lambda world: pay(world, 1, to=ROUTER, asset=NATIVE), EVERYBO
 _COOLING = Probe(lambda world: pay(world, 1, to=COOLING), EVERYBODY, Refusal.DENIED)
 _STRANGER = Probe(lambda world: pay(world, 1, to=STRANGER), ("ravi",), Refusal.QUORUM)
 _BY_MALLORY = Probe(lambda world: pay(world, LARGE_PAYMENT), ("rita", "ravi", "mallory"), Refusal.UNKNOWN_PERSON)
+_AS_CLARA = Probe(lambda world: pay(world, LARGE_PAYMENT), LARGE, Refusal.UNKNOWN_KEY, as_clara=True)
 _BY_ADAM = Probe(lambda world: pay(world, 100_000), ("rita", "adam"), Refusal.QUORUM)
 _OWN_CLIENT = Probe(lambda world: pay(world, 1), ("rita",), Refusal.QUORUM, by="bot-1")
 
@@ -157,15 +162,34 @@ LOOSENINGS: dict[str, Shape] = {
     "a removed blocking grant": Shape(lambda p: {"grants": but(p.grants, "never-from-the-router")}, _TO_ROUTER),
     "an added person with a role": Shape(_hired, _BY_MALLORY),
     "lowered seats": Shape(_grant("listed", quorum=seats((Role.RISK_OFFICER, 1))), _LARGE_BY_TWO),
+    "a guard that never matches": Shape(
+        lambda p: {
+            "guards": row(p.guards, "not-usable", when=every(p.guards[1].when, compare("fee", ConditionOp.LE, "0")))
+        },
+        _COOLING,
+    ),
     "a removed limit": Shape(lambda p: {"limits": but(p.limits, "beneficiary-most")}, _OVER),
     "a limit that asks instead of denying": Shape(
         _limit("beneficiary-most", quorum=seats((Role.RISK_OFFICER, 1))), _OVER
+    ),
+    "a limit under a condition": Shape(
+        _limit("beneficiary-most", when=compare("usd", ConditionOp.LE, str(MILLION * 10**8))), _OVER
     ),
     "a limit that counts by address": Shape(_limit("beneficiary-most", per=(Dimension.DESTINATION,))),
     "a limit that counts payments": Shape(_limit("beneficiary-most", measure=Measure.COUNT), _OVER),
     "a shorter window": Shape(_limit("trader-day", window=DAY - 1)),
     "a removed escalation": Shape(lambda p: {"escalations": but(p.escalations, "new-address")}, _STRANGER),
     "small that is larger": Shape(_small(100_000), _LARGE_BY_TWO),
+    "a key more": Shape(
+        lambda p: {
+            "people": tuple(
+                dataclasses.replace(one, keys=(*one.keys, MALLORY.entry)) if one.id == "clara" else one
+                for one in p.people
+            )
+        },
+        _AS_CLARA,
+    ),
+    "an officer of another site": Shape(lambda p: {"people": row(p.people, "clara", site="zurich")}),
     "a role more": Shape(_person("adam", Role.RISK_OFFICER), _BY_ADAM),
     "another person behind a client": Shape(
         lambda p: {"clients": row(p.clients, "bot-1", responsible=("olga",))}, _OWN_CLIENT

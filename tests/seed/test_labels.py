@@ -50,8 +50,11 @@ def successor(world: World, changes: dict[str, Any]) -> Policy:
 
 
 def still_refused(attacker: Attacker, probe: Probe) -> None:
-    attacker.world.keys["mallory"] = MALLORY
+    """Try the case that the loosening was for; who has no other key on the roster signs with mallory's."""
+    keys = attacker.world.keys
+    attacker.world.keys = keys | {"mallory": MALLORY} | ({"clara": MALLORY} if probe.as_clara else {})
     code, words = attacker.refused(probe.intent(attacker.world), *probe.people, by=probe.by)
+    attacker.world.keys = keys
     assert code is probe.code, words
 
 

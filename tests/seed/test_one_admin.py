@@ -139,6 +139,11 @@ def test_one_admin_going_around_the_successor_at_the_signer(attacker: Attacker) 
     third = next_policy(world, after=second, **without_limits(world.policy))
     assert attacker.succeed(world.sign_policy(second, "adam")).code is Refusal.SUCCESSION
     assert attacker.succeed(world.sign_policy(third, "adam")).code is Refusal.SUCCESSION
+    # Without a security key, as an offline holder would: this policy names none, and a client's key is none.
+    under: dict[str, Any] = {"subject_type": SubjectType.POLICY, "policy": world.policy.digest}
+    by_client = SignedPolicy(policy=second, consents=(world.consent(second.digest, "bot-1", **under),))
+    assert attacker.succeed(by_client).code is Refusal.UNKNOWN_KEY
+    assert attacker.succeed(SignedPolicy(policy=second, consents=())).code is Refusal.SUCCESSION
     _still_as_before(attacker, third)
     assert attacker.succeed(world.sign_policy(second, *ADMINS)).code is None
     assert attacker.succeed(world.sign_policy(third, "adam")).code is Refusal.SUCCESSION, "the second one waits"

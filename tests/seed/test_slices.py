@@ -10,12 +10,16 @@ import pytest
 from core.documents.roster import Role
 from core.errors import Refusal
 from oms.selectors import seats_of
+from tests.factories.proposals import brought_into_force
+from tests.factories.succession import next_policy, without
 from tests.seed.institution import CUSTODIAN, LISTED, MILLION, NATIVE, SECOND_DEPOSIT, TOKEN, pay
-from tests.seed.tiers import EVERYBODY, LARGE, OFFICERS
+from tests.seed.rigs import pinned
+from tests.seed.tiers import EVERYBODY, LARGE, OFFICERS, over_its_socket
 
 if TYPE_CHECKING:
     from core.documents.mandate import Intent
     from tests.factories.world import World
+    from tests.seed.rigs import Token
     from tests.seed.tiers import Attacker, Web
 
 SMALL_SEATS = "2 risk officers"
@@ -134,3 +138,56 @@ def test_5m_at_once_at_the_signer(attacker: Attacker) -> None:
     assert attacker.refused(pay(world, 5 * MILLION), *same_site)[0] is Refusal.QUORUM
     assert attacker.refused(pay(world, 5 * MILLION + 1), *EVERYBODY)[0] is Refusal.DENIED
     attacker.signed(pay(world, 5 * MILLION), *LARGE)
+
+
+@pytest.mark.django_db
+def test_slices_before_and_after_a_change_of_policy_in_the_web_tier(web: Web) -> None:
+    world = web.world
+    for _ in range(2):
+        web.paid(ONE.intent(world))
+    policy = next_policy(world, people=without(world, "olga"))
+    brought_into_force(world, policy)
+    world.policy = policy
+    request = web.ask(ONE.intent(world))
+    assert web.words(request) == LARGE_SEATS
+    assert web.approve(request, *LARGE).state == "approved"
+
+
+def test_slices_before_and_after_a_change_of_policy_at_the_signer(attacker: Attacker) -> None:
+    world = attacker.world
+    for _ in range(2):
+        attacker.signed(ONE.intent(world))
+    policy = next_policy(world, people=without(world, "olga"))
+    assert attacker.succeed(world.sign_policy(policy, "adam", "anna")).result["policy"] == policy.digest
+    old = world.mandate(ONE.intent(world))
+    assert attacker.send(old, *attacker.approvals(old, *OFFICERS)).code is Refusal.QUORUM
+    world.policy = policy
+    assert attacker.refused(ONE.intent(world), *OFFICERS)[0] is Refusal.QUORUM
+    attacker.signed(ONE.intent(world), *LARGE)
+
+
+def test_slices_before_and_after_the_signer_was_killed(token: Token) -> None:
+    with pinned(token) as rig:
+        with rig.served() as process:
+            before = over_its_socket(rig.world, process)
+            for _ in range(2):
+                before.signed(ONE.intent(rig.world))
+            process.process.kill()
+            process.process.wait()
+        with rig.served() as process:
+            after = over_its_socket(rig.world, process)
+            after.lanes = before.lanes
+            assert after.refused(ONE.intent(rig.world), *OFFICERS)[0] is Refusal.QUORUM
+            after.signed(ONE.intent(rig.world), *LARGE)
+
+
+def test_a_slice_that_is_handed_in_twice_is_counted_once_at_the_signer(attacker: Attacker) -> None:
+    world = attacker.world
+    mandate = world.mandate(ONE.intent(world))
+    consents = attacker.approvals(mandate, *OFFICERS)
+    first = attacker.send(mandate, *consents)
+    attacker.lanes.clear()
+    again = attacker.send(mandate, *consents)
+    assert (again.code, again.result["raw"]) == (None, first.result["raw"])
+    attacker.signed(ONE.intent(world))
+    assert attacker.refused(ONE.intent(world), *OFFICERS)[0] is Refusal.QUORUM

@@ -115,7 +115,7 @@ class Attacker:
         self.world = world
         self.path = path
         self.deliver = deliver
-        self._lanes: dict[str, int] = {}
+        self.lanes: dict[str, int] = {}
 
     def approvals(self, mandate: Mandate, *actors: str) -> tuple[SignedConsent, ...]:
         """Have people sign for a mandate."""
@@ -133,13 +133,13 @@ class Attacker:
 
     def next_nonce(self, wallet: str) -> int:
         """Return the next nonce of a wallet's lane."""
-        return self._lanes.get(wallet, 0)
+        return self.lanes.get(wallet, 0)
 
     def hand_in(self, bundle: Bundle) -> Answer:
         """Hand any bundle to the signer."""
         answer = self.deliver({"v": 1, "op": "sign", "bundle": bundle.to_json()})
         if answer.code is None:
-            self._lanes[bundle.intent.wallet] = bundle.attempt.nonce + 1
+            self.lanes[bundle.intent.wallet] = bundle.attempt.nonce + 1
         return answer
 
     def tried(self, intent: Intent, *actors: str, by: str = "tessa") -> Answer:
