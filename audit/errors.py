@@ -19,3 +19,7 @@ class ProofMissingError(AuditError):
 
 class EntryRefusedError(AuditError):
     """The entry has no canonical form, or a field is too long or holds control characters."""
+
+
+class EvidenceError(AuditError):
+    """No evidence package can be made of this period, or not where it was to be written."""

@@ -77,6 +77,9 @@ class AuditTag(StrEnum):
 
     # The log itself
     LOG_EXPORTED = "audit:log:exported"
+    LOG_VIEWED = "audit:log:viewed"
+    RECEIPT_ISSUED = "audit:receipt:issued"
+    RECEIPT_FAILED = "audit:receipt:failed"
     LOG_FORGED = "audit:log:forged"
     LOG_CLOCK = "audit:log:clock"
     LOG_UNSIGNED = "audit:log:unsigned"

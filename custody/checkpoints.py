@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from audit.errors import AuditError
+from audit.errors import AuditError, ProofMissingError, TreeBrokenError
 from audit.models import AuditCheckpoint, AuditEntry, AuditSignature, Severity
+from audit.notes import note_of
 from audit.selectors import proof_consistency
 from audit.services import entry_append, signature_store
 from audit.tags import AuditTag
-from core.checkpoint import Checkpoint, SignedCheckpoint, parse_signed_checkpoint
-from core.errors import CheckpointError, MerkleError
+from core.checkpoint import SignedCheckpoint
+from core.errors import MerkleError
 from core.witnessing import CONFLICT, Addition
 from custody.errors import CustodyError
 from custody.ports import signer_port
@@ -123,15 +124,12 @@ def signed_checkpoint(newest: AuditCheckpoint) -> SignedCheckpoint:
     Raises:
         PublishError: If the log has not signed it, or what is stored is garbled.
     """
-    lines = list(newest.signatures.order_by("pk").values_list("name", "line"))
-    if not lines:
-        raise PublishError("the log has not signed this checkpoint", refused=False)
     try:
-        checkpoint = Checkpoint(origin=lines[0][0], size=newest.size, root=bytes.fromhex(newest.root))
-        note = checkpoint.note() + b"\n" + "".join(line for _, line in lines).encode()
-        return parse_signed_checkpoint(note)
-    except (CheckpointError, ValueError) as error:
-        raise PublishError(f"the stored checkpoint is garbled: {error}", refused=True) from error
+        return note_of(checkpoint=newest)
+    except ProofMissingError as error:
+        raise PublishError(str(error), refused=False) from error
+    except TreeBrokenError as error:
+        raise PublishError(str(error), refused=True) from error
 
 
 def _cosign(name: str, url: str, newest: AuditCheckpoint, now: dt.datetime) -> int:
