@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from core.documents.policy import Policy
 
+_LONGEST_KEY = 19
+"""Digits of a key: Python itself refuses to read a number of thousands of them."""
+
 
 def _user(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
@@ -196,7 +199,8 @@ class PolicyDraftAdmin(admin.ModelAdmin[PolicyDraft]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the document, beside the draft's other pages."""
-        tabs = draft_tabs(int(object_id)) if object_id.isascii() and object_id.isdigit() else []
+        is_number = object_id.isascii() and object_id.isdigit() and len(object_id) <= _LONGEST_KEY
+        tabs = draft_tabs(int(object_id)) if is_number else []
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "draft_tabs": tabs})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

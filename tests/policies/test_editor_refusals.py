@@ -186,3 +186,10 @@ def test_rules_choose_among_what_the_draft_names(admin_client: Client, world: Wo
     page = page_of(admin_client, url("row", draft, "guards", 0))
     assert f'<option value="{STRANGER}" selected>Pool ({STRANGER})</option>' in page
     assert "derived: every signer works it out for itself" in page
+
+
+@pytest.mark.parametrize("key", ["9" * 5000, "9" * 30, "0", "x", "-1", "\u0663"])
+def test_an_address_of_no_draft_leads_nowhere(admin_client: Client, draft: PolicyDraft, key: str) -> None:
+    assert draft.pk
+    for page in ("change/", "editor/", "proof/", "replay/", "propose/"):
+        assert admin_client.get(f"{DRAFTS}{key}/{page}").status_code in (302, 404)
