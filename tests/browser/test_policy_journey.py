@@ -259,10 +259,12 @@ def signed(page: Page, reading: str, name: str) -> None:
     for report in ("replay", "proof"):
         expect(consent.locator(f"[data-report={report}]")).to_have_attribute("data-offered", "yes")
     assert wide_enough(consent)
+    expect(consent.locator("#approve")).to_be_enabled()
     shoot_both(consent, f"journey-consent-{name}")
     consent.check("input[type=checkbox]")
     consent.click("#approve")
-    expect(page.get_by_text("Nothing is asked of you here")).to_be_visible(timeout=20_000)
+    expect(page.locator("aside li", has_text=f"{name}: approve")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Review and sign")).to_have_count(0)
 
 
 def lived_under(draft: Draft, tessa: Page, reading: str) -> None:
