@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import api, policy_views, views
+from oms import api, log_pages, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
@@ -12,6 +12,12 @@ urlpatterns = [
     path("requests/", views.request_list, name="requests"),
     path("requests/new/", views.request_new, name="request_new"),
     path("requests/<slug:reference>/", views.request_detail, name="request"),
+    path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),
+    path("receipts/", log_pages.receipts, name="receipts"),
+    path("receipts/<int:seq>/", log_pages.receipt, name="receipt"),
+    path("log/", log_pages.log, name="log"),
+    path("log/csv/", log_pages.log_csv, name="log_csv"),
+    path("log/evidence/", log_pages.evidence, name="log_evidence"),
     path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
     path("queue/", views.queue, name="queue"),
     path("queue/rows/", views.queue_status, name="queue_status"),
