@@ -7,6 +7,7 @@ _POLICY = f"{_CORE}policy.py"
 _ENGINE = f"{_CORE}engine.py"
 _CHECK = f"{_CORE}policy_check.py"
 _ROWS = f"{_CORE}policy_conditions.py"
+_EDGES = f"{_CORE}policy_edges.py"
 
 TARGETS: dict[str, list[str]] = {
     "core/decision.py": [_POLICY, _ENGINE],
@@ -18,7 +19,7 @@ TARGETS: dict[str, list[str]] = {
     "core/conditions.py": [f"{_CORE}conditions.py", _POLICY],
     "core/quorum.py": [f"{_CORE}quorum.py", _POLICY],
     "core/limits.py": [f"{_CORE}limits.py", _POLICY],
-    "core/policy_check.py": [_CHECK, _ROWS],
-    "core/policy_conditions.py": [_ROWS, _CHECK],
-    "core/policy_roster.py": [_CHECK, _ROWS],
+    "core/policy_check.py": [_EDGES, _CHECK, _ROWS],
+    "core/policy_conditions.py": [_EDGES, _ROWS, _CHECK],
+    "core/policy_roster.py": [_EDGES, _CHECK, _ROWS],
 }
