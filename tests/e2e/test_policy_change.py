@@ -83,7 +83,7 @@ def reported(page: Page, address: str) -> None:
         deadline = time.monotonic() + 60
         while True:
             page.goto(f"{address}propose/")
-            if "passed" in page.locator(f"[data-check={check}]").inner_text():
+            if "✓ passed" in page.locator(f"[data-check={check}]").inner_text():
                 break
             assert time.monotonic() < deadline, page.locator(f"[data-check={check}]").inner_text()
             time.sleep(0.5)
@@ -99,7 +99,8 @@ def signed_at_the_consent_origin(page: Page, address: str) -> None:
     expect(consent.locator("[data-report=proof]")).to_have_attribute("data-offered", "yes")
     consent.check("input[type=checkbox]")
     consent.click("#approve")
-    expect(page.get_by_text("Nothing is asked of you here")).to_be_visible(timeout=20_000)
+    # Heard: the second signature leads to how to object, the first to nothing.
+    expect(page.get_by_role("button", name="Review and sign")).to_have_count(0, timeout=20_000)
 
 
 def pinned(founded: Institution, number: int, digest: str) -> None:
