@@ -8,6 +8,7 @@ _ENGINE = f"{_CORE}engine.py"
 _CHECK = f"{_CORE}policy_check.py"
 _ROWS = f"{_CORE}policy_conditions.py"
 _EDGES = f"{_CORE}policy_edges.py"
+_NAMES = f"{_CORE}policy_names.py"
 
 TARGETS: dict[str, list[str]] = {
     "core/decision.py": [_POLICY, _ENGINE],
@@ -20,6 +21,6 @@ TARGETS: dict[str, list[str]] = {
     "core/quorum.py": [f"{_CORE}quorum.py", _POLICY],
     "core/limits.py": [f"{_CORE}limits.py", _POLICY],
     "core/policy_check.py": [_EDGES, _CHECK, _ROWS],
-    "core/policy_conditions.py": [_EDGES, _ROWS, _CHECK],
+    "core/policy_conditions.py": [_NAMES, _ROWS, _CHECK],
     "core/policy_roster.py": [_EDGES, _CHECK, _ROWS],
 }
