@@ -1,4 +1,4 @@
-"""Every name that a condition may use, each known from the one place where it stands, and how wrong ones are shown."""
+"""Every name that a condition may use, known from the one place where it stands, and how wrong ones are shown."""
 
 from __future__ import annotations
 
