@@ -19,6 +19,7 @@ from custody.services import wallet_create
 from oms.services import request_ask, request_consent, request_preview
 from policies.services import genesis_store
 from tests.factories.world import CHAIN, ETHER, LISTED, NATIVE, ORIGIN, PEOPLE, RP_ID, World, header
+from tests.oms.readers import auditor, trader
 
 if TYPE_CHECKING:
     from core.documents.mandate import Mandate
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from oms.preview import Preview
 
 ACTOR = "system:test"
+__all__ = ["auditor", "trader"]
 
 
 def as_json(signed: SignedConsent) -> bytes:
