@@ -13,6 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditSignature, AuditTree
+from audit.notes import coverage_get
+from audit.receipts import receipt_get
 from audit.sequencer import tree_advance
 from audit.services import entry_append
 from core.checkpoint import parse_signed_checkpoint
@@ -22,6 +24,7 @@ from tests.append_only import lifted
 from tests.audit.tampering import rewrite_everything
 from tests.log import log_state
 from witness.log_verify import Roots
+from witness.receipt import main as receipt_main
 from witness.service import STORE_FILE, Witness, init_state, load_config, make_server
 from witness.store import WitnessStore
 
@@ -106,6 +109,18 @@ def test_the_newest_checkpoint_gets_every_signature_once(house: House) -> None:
     assert [line.name for line in parse_signed_checkpoint(raw).signatures] == [house.log.origin, "w-1", "w-2"]
     state = log_state(house.roots())
     assert (state.entries, state.broken) == (8, None)
+
+
+def test_a_receipt_is_proven_by_what_they_signed(house: House, tmp_path: Path) -> None:
+    write(7)
+    sweep()
+    file = tmp_path / "receipt.json"
+    file.write_bytes(receipt_get(seq=AuditLeaf.objects.get(index=2).entry_id).to_bytes())
+    log = ["--log", f"{house.log.origin}={house.log.public.hex()}"]
+    keys = [part for name, one in house.outsiders.items() for part in ("--witness", f"{name}={one.public.hex()}")]
+    assert receipt_main([str(file), *log, *keys]) == 0
+    coverage = coverage_get()
+    assert (coverage.signed, coverage.witnessed) == (7, {"w-1": 7, "w-2": 7})
 
 
 def test_nothing_is_asked_for_without_a_log_signer(settings: Any) -> None:  # noqa: ANN401 - pytest-django's
