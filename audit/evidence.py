@@ -9,10 +9,10 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Max, Min
+from django.db.models import Max, Min
 
 from audit.errors import EvidenceError, ProofMissingError, TreeBrokenError
-from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending
+from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf
 from audit.notes import note_of
 from audit.receipts import recorded_of
 from audit.tiles import StoredTree
@@ -95,12 +95,13 @@ def evidence_find(*, from_us: int, to_us: int, now: dt.datetime) -> Evidence:
     if not 0 <= from_us < to_us or to_us > microseconds(now):
         raise EvidenceError("the period begins before it ends, and has ended")
     entries = AuditEntry.objects.filter(at_us__gte=from_us, at_us__lt=to_us)
-    if AuditPending.objects.filter(entry__in=entries).exists():
+    if entries.filter(pending__isnull=False).exists():
         raise EvidenceError("entries of this period wait for their place in the log: try again in a moment")
-    leaves = AuditLeaf.objects.filter(entry__at_us__gte=from_us, entry__at_us__lt=to_us)
-    extent = leaves.aggregate(low=Min("index"), high=Max("index"), count=Count("index"))
-    if extent["count"] != entries.count():
+    # One statement sees one state: an entry that just gets its place has either the one or the other.
+    if entries.filter(pending__isnull=True, leaf__isnull=True).exists():
         raise TreeBrokenError("entries of this period have no place and wait for none: run countersign-fsck")
+    leaves = AuditLeaf.objects.filter(entry__at_us__gte=from_us, entry__at_us__lt=to_us)
+    extent = leaves.aggregate(low=Min("index"), high=Max("index"))
     low, high = extent["low"], extent["high"]
     if low is None or high is None:
         # A quiet period lies before the first entry that follows it.

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from audit.errors import EvidenceError, TreeBrokenError
 from audit.evidence import evidence_files, evidence_find, microseconds
 from audit.models import AuditEntry, AuditLeaf
+from audit.services import entry_append
 from core.canonical import canonical
 from tests.append_only import lifted
 from tests.audit.signed_log import place, say, sign
@@ -242,6 +244,15 @@ def test_nothing_is_promised_that_cannot_be_proven(period: tuple[dt.datetime, dt
     with pytest.raises(EvidenceError, match="begins before"):
         evidence_find(from_us=end, to_us=begin, now=now)
     with pytest.raises(EvidenceError, match="no checkpoint was signed"):
+        evidence_find(from_us=begin, to_us=microseconds(now), now=now)
+
+
+def test_a_period_with_entries_that_wait_is_not_given_out() -> None:
+    begin = microseconds(timezone.now())
+    with transaction.atomic():
+        entry_append(actor="rita", tag="oms:request:asked", subject="", payload={})
+    now = timezone.now()
+    with pytest.raises(EvidenceError, match="wait for their place"):
         evidence_find(from_us=begin, to_us=microseconds(now), now=now)
 
 
