@@ -131,11 +131,15 @@ def rosters_now() -> tuple[Policy, ...]:
 
 
 def is_listed(*, actor: str, credential: bytes, rosters: tuple[Policy, ...]) -> bool:
-    """Whether every roster lists a person with this very key."""
-    return all(
-        any(
-            person.id == actor and any(key.credential_id == credential for key in person.keys)
+    """Whether every roster lists a person with this very key: the same credential, and the same public key."""
+    found = [
+        {
+            key.public_key
             for person in one.people
-        )
+            if person.id == actor
+            for key in person.keys
+            if key.credential_id == credential
+        }
         for one in rosters
-    )
+    ]
+    return not found or bool(set.intersection(*found))

@@ -47,7 +47,9 @@ _WORDS = {
 
 
 def _draft(request: HttpRequest, pk: int) -> PolicyDraft:
-    if not request.user.has_perm("policies.view_policydraft"):
+    # A report takes a process and minutes: whoever only looks does not ask for one.
+    needed = "change" if request.method == "POST" else "view"
+    if not request.user.has_perm(f"policies.{needed}_policydraft"):
         raise PermissionDenied
     return get_object_or_404(PolicyDraft, pk=pk)
 

@@ -9,10 +9,12 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from approvals.models import User
 from core.documents.policy import EvidenceKind, Measure
 from core.documents.roster import Role
 from core.replay import Windows
@@ -26,11 +28,11 @@ from policies.services.reports import report_claim, report_request
 from tests.append_only import lifted
 from tests.factories.policies import CLAIMS, world_in_force
 from tests.factories.world import DAY, ETHER, LISTED, NATIVE, NOW, STRANGER, World, limit, seats
+from tests.sign_in import signed_in
 
 if TYPE_CHECKING:
     from django.test import Client
 
-    from approvals.models import User
     from core.documents.policy import Policy
     from policies.models import PolicyDraft
 
@@ -210,6 +212,19 @@ def test_the_command_shows_and_keeps_it(world: World, admin_user: User) -> None:
     ):
         with pytest.raises(CommandError, match=says):
             call_command("policy_replay", *wrong)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["replay", "proof"])
+def test_whoever_only_looks_asks_for_no_report(kind: str, world: World, admin_user: User) -> None:
+    draft = drafted(successor(world), admin_user)
+    reader = User.objects.create_user("reader", display_name="Reader", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_policydraft"))
+    client = signed_in(reader)
+    page = reverse(f"admin:policies_draft_{kind}", args=[draft.pk])
+    assert client.get(page).status_code == 200
+    assert client.post(page, {}).status_code == 403
+    assert not PolicyReport.objects.exists()
 
 
 @pytest.mark.django_db

@@ -24,9 +24,7 @@ function parsed(kind, body, content) {
     throw wrong(`The ${kind} report cannot be read.`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(`The ${kind} report cannot be read.`);
-  // A report that says what it is about has to be about this policy.
-  const about = value.content ?? content;
-  if (about !== content) throw wrong(`The ${kind} report is about another policy than this one.`);
+  if (value.content !== content) throw wrong(`The ${kind} report is about another policy than this one.`);
   return value;
 }
 

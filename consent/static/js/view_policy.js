@@ -71,6 +71,7 @@ function whitelist(policy) {
     small(` ${entry.id} · ${chainWords(entry.chain)}`),
     grouped(entry.address, "address minor"),
     small(`from ${utc(entry.usable_from)} to ${utc(entry.expires)} · ${entry.reason}`),
+    small(entry.beneficiary === null ? "no beneficiary named" : `beneficiary ${entry.beneficiary}`),
   ]);
   return section(`Whitelist (${policy.addresses.length})`, list(entries, "Empty: no destination is listed."));
 }
@@ -94,6 +95,8 @@ function contracts(policy) {
     small(` ${chainWords(entry.chain)}`),
     grouped(entry.address, "address minor"),
     small(entry.functions.map((one) => one.signature).join(", ") || "no function"),
+    small(entry.protocol === null ? "of no protocol" : `protocol ${entry.protocol}`),
+    small(entry.code_hash === null ? "code not pinned" : `code ${entry.code_hash}`),
   ]);
   return section("Reviewed contracts", list(entries, "None."));
 }

@@ -50,7 +50,8 @@ function reportView(policy, report) {
     : el(
       "div",
       {},
-      el("p", { class: "small good" }, "✓ What the server offers is the report that this digest names."),
+      el("p", { class: "small" }, "The digest names exactly this report. What it says is the server's own finding: this page "
+        + "does not work it out again."),
       rows(reportRows(policy, report.value)),
     );
   return el(
