@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _QUORUM = "core/quorum.py"
+_CHECK = "core/policy_check.py"
+_CONDITIONS = "core/policy_conditions.py"
 _SAME_LENGTH = "both sides are made from the same rows, so they are of one length"
 _LAST_STAGE = "an end for the last stage, or beyond, bounds what nothing follows; the latest end is tried as well"
 _MORE = "self.stages) - 1"
@@ -27,5 +29,19 @@ EXPLAINED: dict[tuple[str, str, str, str], str] = {
     ),
     (_QUORUM, "_Seating.most_sites", "best >= enough", "best > enough"): "only looks on after the best was found",
     (_QUORUM, "_Seating.most_sites", "break", "pass"): "only looks on after the best was found",
+    (_CHECK, "_fills", "0", "1"): "every approval is of one moment, whichever",
+    (_CHECK, "_property", "0", "1"): "one site is what any seat has",
+    (_CHECK, "_scarcity", "len(able) <= _MOST_LOOKED_AT", "len(able) < _MOST_LOOKED_AT"): (
+        "a warning about 64 people is worked out or left out; the bound is only for time"
+    ),
+    (_CONDITIONS, "_tree", "scope.depth < MOST_DEPTH", "scope.depth <= MOST_DEPTH"): (
+        "what is pinned at the deepest level is for parts that are refused as too deep"
+    ),
+    (
+        _CONDITIONS,
+        "Known.__init__",
+        "0",
+        "1",
+    ): "a native coin's reference is no address: its form is refused first",
 }
 """By module, function, the code as it is and as the mutant has it."""
