@@ -218,7 +218,7 @@ def test_only_documents_that_can_be_rejected_are(gate: CoreGate) -> None:
 
 def test_nobody_looks_for_problems_in_what_nobody_signed(gate: CoreGate) -> None:
     """To look through a document that was made for it takes minutes, in which the signer serves nobody."""
-    broken = {"signers": (*gate.world.policy.signers, *gate.world.policy.signers)}
-    assert gate.deliver(policy(signed(gate, by=(), **broken))) is Refusal.SUCCESSION
-    assert gate.deliver(policy(signed(gate, by=("adam",), **broken))) is Refusal.SUCCESSION
-    assert gate.deliver(policy(signed(gate, **broken))) is Refusal.POLICY_INVALID
+    twice = (*gate.world.policy.signers, *gate.world.policy.signers)
+    assert gate.deliver(policy(signed(gate, by=(), signers=twice))) is Refusal.SUCCESSION
+    assert gate.deliver(policy(signed(gate, by=("adam",), signers=twice))) is Refusal.SUCCESSION
+    assert gate.deliver(policy(signed(gate, signers=twice))) is Refusal.POLICY_INVALID
