@@ -41,6 +41,7 @@ WITH_ENTRY = {
     "oms:request_ask": "below",
     "oms:request_consent": "below",
     "oms:policy_consent": "tests/policies/test_proposals.py",
+    "oms:log_evidence": "tests/oms/test_log_pages.py",
 }
 """Addresses whose entry a test asserts, and where."""
 OPEN = {
