@@ -163,3 +163,7 @@ def test_nobody_spare_and_nobody_else() -> None:
     # Enough of each role, and still one person is needed for both: said only where no role is short by itself.
     assert not any("cannot be filled without" in line and "limit extra" in line for line in warnings(tight))
     assert all("limit extra" not in line for line in warnings(dataclasses.replace(POLICY, **asking(EMPTY))))
+
+
+def test_the_policy_that_the_signer_is_measured_with_can_be_used() -> None:
+    assert validate(World(extra_rules=97).policy) == []

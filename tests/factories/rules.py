@@ -15,9 +15,11 @@ def rules(padding: int) -> dict[str, Any]:
     others = tuple(
         Rule(
             id=f"padding-{i}",
-            label="Another desk",
+            label="Another kind of case",
             order=i,
-            when=every(compare("desk", eq, f"desk-{i}"), compare("amount", le, "1"), compare("chain", eq, CHAIN)),
+            when=every(
+                compare("gas", ge, str(1_000_000 + i)), compare("amount", le, "1"), compare("chain", eq, CHAIN)
+            ),
             effect=Effect.ALLOW,
             quorum=seats((Role.RISK_OFFICER, 1)),
         )
