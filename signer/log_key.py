@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, cast
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11 import exceptions as ck
 
 from signer.errors import TokenKeyError
+from signer.token_keys import check_locked
 
 if TYPE_CHECKING:
-    from pkcs11 import Object, PrivateKey, Session
+    from pkcs11 import PrivateKey, Session
     from pkcs11.types import SignMixin
 
+    from core.checkpoint import Checkpoint
     from signer.hsm import Hsm
 
 ED25519 = bytes.fromhex("06032b6570")
@@ -26,17 +27,6 @@ ED25519 = bytes.fromhex("06032b6570")
 LABEL = "countersign log"
 _POINT = b"\x04\x20"
 _KEY_BYTES = 32
-_MUST_BE = {
-    Attribute.SENSITIVE: True,
-    Attribute.ALWAYS_SENSITIVE: True,
-    Attribute.NEVER_EXTRACTABLE: True,
-    Attribute.LOCAL: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.SIGN: True,
-    Attribute.DECRYPT: False,
-    Attribute.UNWRAP: False,
-    Attribute.DERIVE: False,
-}
 
 
 class LogKey:
@@ -53,13 +43,14 @@ class LogKey:
         self.public = hsm.run(lambda session: _public(session)[0])
         hsm.run(_private)
 
-    def sign(self, message: bytes) -> bytes:
-        """Sign a checkpoint's note; the signature is checked before it is returned.
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """Sign a checkpoint's note, the only thing that this key signs; checked before it is returned.
 
         Raises:
             TokenKeyError: If the token signed with another key.
             HsmUnavailableError: If the token is away.
         """
+        message = checkpoint.note()
 
         def work(session: Session) -> bytes:
             key = cast("SignMixin", _private(session))
@@ -126,17 +117,5 @@ def _private(session: Session) -> PrivateKey:
     found = list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id}))
     if len(found) != 1:
         raise TokenKeyError(f"{len(found)} private keys have the log's id, one is expected")
-    for attribute, wanted in _MUST_BE.items():
-        if _read(found[0], attribute) is not wanted:
-            raise TokenKeyError(f"the log's private key: {attribute.name} is not {wanted}")
-    if _read(found[0], Attribute.ALLOWED_MECHANISMS) != [int(Mechanism.EDDSA)]:
-        raise TokenKeyError("the log's private key allows other mechanisms than EDDSA")
+    check_locked(found[0], KeyType.EC_EDWARDS, Mechanism.EDDSA)
     return cast("PrivateKey", found[0])
-
-
-def _read(key: Object, attribute: Attribute) -> object:
-    try:
-        value: object = key[attribute]
-    except (ck.AttributeTypeInvalid, ck.AttributeSensitive) as error:
-        raise TokenKeyError(f"the token does not say {attribute.name}") from error
-    return value

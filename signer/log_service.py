@@ -97,7 +97,7 @@ class LogService:
             self._seen = after
             self.failpoint("signer.after_head")
         try:
-            line = log_signature(checkpoint, self._key.public, self._key.sign(checkpoint.note()))
+            line = log_signature(checkpoint, self._key.public, self._key.sign(checkpoint))
         except CheckpointError as error:
             raise RefusedError(Refusal.LOG, str(error)) from error
         return {"line": line.line(), "origin": self._origin, "public_key": "0x" + self._key.public.hex()}

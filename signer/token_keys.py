@@ -140,7 +140,21 @@ def find_key(session: Session, public_key: bytes) -> PrivateKey:
 
 
 def check_attributes(key: Object) -> None:
-    """Refuse a private key that is not locked into the token.
+    """Refuse a wallet's private key that is not locked into the token.
+
+    Raises:
+        TokenKeyError: Naming the attribute.
+    """
+    check_locked(key, KeyType.EC, Mechanism.ECDSA)
+
+
+def check_locked(key: Object, kind: KeyType, mechanism: Mechanism) -> None:
+    """Refuse a private key that could have left the token, or that serves more than one mechanism.
+
+    Args:
+        key: The private key object.
+        kind: What type of key it must be.
+        mechanism: The only one that it may allow.
 
     Raises:
         TokenKeyError: Naming the attribute.
@@ -148,10 +162,10 @@ def check_attributes(key: Object) -> None:
     for attribute, wanted in _MUST_BE.items():
         if _read(key, attribute) is not wanted:
             raise TokenKeyError(f"the private key's {attribute.name} is not {wanted}")
-    if _read(key, Attribute.KEY_TYPE) != KeyType.EC:
-        raise TokenKeyError("the private key is no EC key")
-    if _read(key, Attribute.ALLOWED_MECHANISMS) != [int(Mechanism.ECDSA)]:
-        raise TokenKeyError("the private key allows other mechanisms than ECDSA")
+    if _read(key, Attribute.KEY_TYPE) != kind:
+        raise TokenKeyError(f"the private key is no {kind.name} key")
+    if _read(key, Attribute.ALLOWED_MECHANISMS) != [int(mechanism)]:
+        raise TokenKeyError(f"the private key allows other mechanisms than {mechanism.name}")
 
 
 def _read(key: Object, attribute: Attribute) -> object:
