@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -20,6 +19,7 @@ from policies.editor.steps import draft_tabs
 from policies.errors import PolicyAppError
 from policies.models import PolicyDraft, ReportState
 from policies.proof.findings import BARRING, CheckState
+from policies.report_pages import is_open, report_status, reported_draft
 from policies.selectors import policy_active, report_list
 from policies.services.reports import report_request
 
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from policies.draft_pages import View
     from policies.models import PolicyReport
 
-_STOP_POLLING = 286
 _UNPROCESSABLE = 422
-_OPEN = (ReportState.QUEUED.value, ReportState.RUNNING.value)
 _EARLIER_SHOWN = 10
 _WORDS = {
     CheckState.PROVEN.value: ("✓", "Proven", "good"),
@@ -44,14 +42,6 @@ _WORDS = {
     CheckState.FAILED.value: ("✗", "Failed", "bad"),
     CheckState.UNKNOWN.value: ("?", "Not answered", "bad"),
 }
-
-
-def _draft(request: HttpRequest, pk: int) -> PolicyDraft:
-    # A report takes a process and minutes: whoever only looks does not ask for one.
-    needed = "change" if request.method == "POST" else "view"
-    if not request.user.has_perm(f"policies.{needed}_policydraft"):
-        raise PermissionDenied
-    return get_object_or_404(PolicyDraft, pk=pk)
 
 
 def _result(report: PolicyReport | None) -> dict[str, object] | None:
@@ -80,7 +70,7 @@ def _context(request: HttpRequest, draft: PolicyDraft, error: str) -> dict[str, 
         "is_nav_sidebar_enabled": False,
         "error": error,
         "report": shown,
-        "open": bool(reports) and reports[0].state in _OPEN,
+        "open": is_open(reports[0] if reports else None),
         "newest": reports[0] if reports else None,
         "result": _result(shown),
         "stale": shown is not None and (policy is None or policy.content_digest != shown.content),
@@ -94,7 +84,7 @@ def _context(request: HttpRequest, draft: PolicyDraft, error: str) -> dict[str, 
 @require_http_methods(["GET", "POST"])
 def draft_proof(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the newest proof of a draft; posted, ask for one."""
-    draft = _draft(request, pk)
+    draft = reported_draft(request, pk)
     error = ""
     if request.method == "POST":
         try:
@@ -112,17 +102,7 @@ def draft_proof(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def draft_proof_status(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer the page's polling: how far it is, and at the end that the page should be read again."""
-    report = report_list(draft=_draft(request, pk), kind=EvidenceKind.PROOF).first()
-    is_open = report is not None and report.state in _OPEN
-    response = render(
-        request,
-        "admin/policies/_report_progress.html",
-        {"report": report, "open": is_open},
-        status=200 if is_open else _STOP_POLLING,
-    )
-    if not is_open:
-        response["HX-Refresh"] = "true"
-    return response
+    return report_status(request, pk, EvidenceKind.PROOF)
 
 
 def proof_paths(wrap: Callable[[View], View]) -> list[URLPattern]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -22,6 +21,7 @@ from policies.editor.steps import draft_tabs
 from policies.errors import PolicyAppError
 from policies.models import PolicyDraft, ReportState
 from policies.replay.report import period_of, period_options
+from policies.report_pages import is_open, report_status, reported_draft
 from policies.selectors import decision_count, policy_active, report_list
 from policies.services.reports import report_request
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from policies.draft_pages import View
     from policies.models import PolicyReport
 
-_STOP_POLLING = 286
 _UNPROCESSABLE = 422
-_OPEN = (ReportState.QUEUED.value, ReportState.RUNNING.value)
 _EARLIER_SHOWN = 10
 _CHANGES = (
     ("newly_allowed", "Newly allowed", "Denied by the active policy, allowed by the draft."),
@@ -74,14 +72,6 @@ class PeriodForm(forms.Form):
             None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC).isoformat() for day in days
         )
         return period_options(period_of({"since": since, "until": until}))
-
-
-def _draft(request: HttpRequest, pk: int) -> PolicyDraft:
-    # A report takes a process and minutes: whoever only looks does not ask for one.
-    needed = "change" if request.method == "POST" else "view"
-    if not request.user.has_perm(f"policies.{needed}_policydraft"):
-        raise PermissionDenied
-    return get_object_or_404(PolicyDraft, pk=pk)
 
 
 def _result(report: PolicyReport | None) -> dict[str, object] | None:
@@ -127,7 +117,7 @@ def _context(request: HttpRequest, draft: PolicyDraft, form: PeriodForm) -> dict
         "is_nav_sidebar_enabled": False,
         "form": form,
         "report": shown,
-        "open": shown is not None and shown.state in _OPEN,
+        "open": is_open(shown),
         "result": _result(shown),
         "stale": shown is not None and (policy is None or policy.content_digest != shown.content),
         "reports": reports,
@@ -140,7 +130,7 @@ def _context(request: HttpRequest, draft: PolicyDraft, form: PeriodForm) -> dict
 @require_http_methods(["GET", "POST"])
 def draft_replay(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the newest replay of a draft; posted, ask for one."""
-    draft = _draft(request, pk)
+    draft = reported_draft(request, pk)
     form = PeriodForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -158,17 +148,7 @@ def draft_replay(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def draft_replay_status(request: HttpRequest, pk: int) -> HttpResponse:
     """Answer the page's polling: how far it is, and at the end that the page should be read again."""
-    report = report_list(draft=_draft(request, pk), kind=EvidenceKind.REPLAY).first()
-    is_open = report is not None and report.state in _OPEN
-    response = render(
-        request,
-        "admin/policies/_report_progress.html",
-        {"report": report, "open": is_open},
-        status=200 if is_open else _STOP_POLLING,
-    )
-    if not is_open:
-        response["HX-Refresh"] = "true"
-    return response
+    return report_status(request, pk, EvidenceKind.REPLAY)
 
 
 def replay_paths(wrap: Callable[[View], View]) -> list[URLPattern]:
