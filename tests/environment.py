@@ -24,6 +24,7 @@ def prepare() -> None:
     Worker processes of pytest-xdist inherit the environment and so the cluster of the process that started them.
     """
     if os.environ.get(_MINE):
+        _own_folder()
         return
     for name in [name for name in os.environ if name.startswith("COUNTERSIGN_") and name not in _KEPT]:
         del os.environ[name]
@@ -36,6 +37,14 @@ def prepare() -> None:
         _start_postgres()
     elif which != "sqlite":
         raise RuntimeError(f"{WHICH} must be sqlite or postgres, not {which!r}")
+
+
+def _own_folder() -> None:
+    """Give each worker process a state folder of its own: two that enrol the same person would share a key file."""
+    worker, state = os.environ.get("PYTEST_XDIST_WORKER", ""), Path(os.environ["COUNTERSIGN_STATE_DIR"])
+    if worker and state.name != worker:
+        (state / worker).mkdir(exist_ok=True)
+        os.environ["COUNTERSIGN_STATE_DIR"] = str(state / worker)
 
 
 # Whatever else a developer has set must not reach the tests.
