@@ -108,6 +108,7 @@ def witness_url() -> str:
 
 def _environment(layout: Layout) -> dict[str, str]:
     return {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
         "COUNTERSIGN_STATE_DIR": str(layout.web),
         "COUNTERSIGN_DEMO": "yes",
         "COUNTERSIGN_WEB_ORIGIN": web_origin(),

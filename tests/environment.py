@@ -16,6 +16,7 @@ from demo.services.postgres import postgres
 
 WHICH = "COUNTERSIGN_TEST_DATABASE"
 _MINE = "COUNTERSIGN_TEST_PID"
+_WORKER = "COUNTERSIGN_TEST_WORKER"
 
 
 def prepare() -> None:
@@ -40,11 +41,15 @@ def prepare() -> None:
 
 
 def _own_folder() -> None:
-    """Give each worker process a state folder of its own: two that enrol the same person would share a key file."""
+    """Give each worker process a state folder of its own: two that enrol the same person would share a key file.
+
+    Once only: what a worker starts (the demonstration, say) inherits its environment and has a folder of its own.
+    """
     worker, state = os.environ.get("PYTEST_XDIST_WORKER", ""), Path(os.environ["COUNTERSIGN_STATE_DIR"])
-    if worker and state.name != worker:
+    if worker and os.environ.get(_WORKER) != worker:
         (state / worker).mkdir(exist_ok=True)
         os.environ["COUNTERSIGN_STATE_DIR"] = str(state / worker)
+        os.environ[_WORKER] = worker
 
 
 # Whatever else a developer has set must not reach the tests.
