@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from audit.services import entry_append
 from audit.tags import AuditTag
 from chains.errors import AmbiguousSendError, NodeDownError, NodeRefusalError, WrongChainError
-from chains.nodes.pool import node_open
+from chains.reads import node_open
 from chains.selectors import node_list_usable
 from chains.services import node_stop
 from core.custody_lifecycle import JobEvent, JobState

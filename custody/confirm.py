@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from chains.errors import NodeError
-from chains.nodes.pool import node_ask, node_ask_all
+from chains.reads import node_ask, node_ask_all
 from core.custody_lifecycle import JobEvent
 from custody.backoff import backoff
 from custody.failpoints import failpoint
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from chains.nodes.client import NodeClient
-    from chains.nodes.pool import Poll
     from chains.nodes.wire import Block, Receipt
+    from chains.reads import Poll
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from audit.services import entry_append
 from audit.tags import AuditTag
-from chains.nodes.pool import node_ask
+from chains.reads import node_ask
 from core.custody_lifecycle import JOB_UNSIGNED, JobEvent, JobState
 from custody.errors import LaneError
 from custody.failpoints import failpoint

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from chains.errors import ChainsError
-from chains.nodes.pool import node_ask
+from chains.reads import node_ask
 from chains.simulation import intent_simulate, transaction_simulate
 from core.calldata import encode_transfer
 from core.documents.mandate import GAS_MOST

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from chains.errors import NodeError, NodeRefusalError, NoNodeError, NoSimulationError, SimulationAnswerError
 from chains.nodes import wire
-from chains.nodes.pool import node_ask
 from chains.nodes.wire import WireError, fields, hash32, hexed, items, quantity, read_log
+from chains.reads import node_ask
 from chains.simulation.effects import Simulation, deltas_of, revert_reason
 
 if TYPE_CHECKING:
