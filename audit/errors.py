@@ -23,3 +23,7 @@ class EntryRefusedError(AuditError):
 
 class EvidenceError(AuditError):
     """No evidence package can be made of this period, or not where it was to be written."""
+
+
+class AlarmMissingError(AuditError):
+    """There is no such open alarm: it is over, or somebody was quicker."""

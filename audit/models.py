@@ -181,3 +181,79 @@ class AuditSignature(models.Model):
     def __str__(self) -> str:
         """Return whose it is."""
         return f"{self.name} on {self.checkpoint_id}"
+
+
+class AuditAlarm(models.Model):
+    """One cause that somebody has to look at: open from its first entry until it is over. Times: microseconds, UTC.
+
+    The entries are the evidence; this row only says which of them still matter, and who was told. `lasting`: the
+    machine notices when it is over; otherwise a person's acknowledgement ends it.
+    """
+
+    tag = models.CharField(max_length=96)
+    subject = models.CharField(max_length=128, blank=True)
+    severity = models.CharField(max_length=16, choices=[(s.value, s.value) for s in Severity])
+    message = models.CharField(max_length=400, blank=True)
+    lasting = models.BooleanField()
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    times = models.BigIntegerField(help_text="Entries of this cause while it is open.")
+    raised_us = models.BigIntegerField()
+    last_us = models.BigIntegerField()
+    acknowledged_us = models.BigIntegerField(null=True)
+    acknowledged_by = models.CharField(max_length=128, blank=True)
+    closed_us = models.BigIntegerField(null=True)
+    closed_by = models.CharField(max_length=128, blank=True)
+    due_us = models.BigIntegerField(null=True, help_text="When ports are to be told; nothing: they know.")
+
+    class Meta:
+        """Table name, and one open alarm for each cause."""
+
+        db_table = "audit_alarm"
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["tag", "subject"], condition=models.Q(closed_us__isnull=True), name="audit_alarm_open_once"
+            ),
+        )
+        indexes = (models.Index(fields=["due_us"], condition=models.Q(due_us__isnull=False), name="audit_alarm_due"),)
+
+    def __str__(self) -> str:
+        """Return what it is about."""
+        return f"{self.severity}: {self.tag} {self.subject}".rstrip()
+
+
+class AuditAlarmDelivery(models.Model):
+    """That a port was told. `what`: `raised:<severity>` or `cleared`."""
+
+    alarm = models.ForeignKey(AuditAlarm, on_delete=models.CASCADE, related_name="deliveries")
+    port = models.CharField(max_length=200)
+    what = models.CharField(max_length=32)
+    at_us = models.BigIntegerField()
+
+    class Meta:
+        """Table name; told once."""
+
+        db_table = "audit_alarm_delivery"
+        constraints = (models.UniqueConstraint(fields=["alarm", "port", "what"], name="audit_alarm_told_once"),)
+
+    def __str__(self) -> str:
+        """Return who was told what."""
+        return f"{self.port}: {self.what}"
+
+
+class AuditRound(models.Model):
+    """When something periodic was done last, and where it goes on: workers share one pace over this row."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    at_us = models.BigIntegerField()
+    place = models.BigIntegerField(default=0)
+
+    class Meta:
+        """Table name."""
+
+        db_table = "audit_round"
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import connection, transaction
 
+from audit.alarms import alarm_follow
 from audit.errors import TreeBrokenError
 from audit.models import AuditCheckpoint, AuditTile, AuditTree, Severity
 from audit.services import entry_append
@@ -154,11 +155,26 @@ def _alarms(rows: Sequence[_Row], latest: int) -> None:
 
 
 def sweep_once(*, now: dt.datetime) -> int:
-    """Give everything that waits its place; called by the workers' sweep."""
+    """Give everything that waits its place; called by the workers' sweep.
+
+    Raises:
+        TreeBrokenError: The stored tree does not fit together; there is an alarm now.
+    """
     del now
     placed = 0
-    while batch := tree_advance():
-        placed += batch
-        if batch < BATCH_MOST:
-            break
+    try:
+        while batch := tree_advance():
+            placed += batch
+            if batch < BATCH_MOST:
+                break
+    except TreeBrokenError as error:
+        alarm_follow(
+            holds=True,
+            tag=AuditTag.LOG_TAMPERED,
+            severity=Severity.CRITICAL,
+            subject="tree",
+            message=str(error),
+            actor=_ACTOR,
+        )
+        raise
     return placed

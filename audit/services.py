@@ -5,6 +5,7 @@ Writers do not wait for each other: an entry gets its place in the log afterward
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from audit.alarm_rows import LOUD, AlarmRow, alarm_row_note, message_of
 from audit.context import session_current
 from audit.errors import EntryRefusedError, NotInTransactionError
 from audit.models import AuditSignature, Severity
@@ -33,6 +35,14 @@ INSERT_ENTRY = (
     "INSERT INTO audit_entry (at_us, actor, session, tag, subject, severity, payload, mac)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING seq"
 )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Written:
+    """The number of an entry, and its time in microseconds."""
+
+    seq: int
+    at_us: int
 
 
 def signature_store(*, size: int, line: str, now: dt.datetime) -> int:
@@ -68,19 +78,45 @@ def entry_append(
     payload: dict[str, object],
     severity: Severity | str = Severity.INFO,
 ) -> int:
-    """Append one entry in the caller's transaction, and return its number.
+    """Append one entry in the caller's transaction, and return its number. From `alarm` on it opens an alarm.
 
     Args:
         actor: Who: a roster id, ``user:<name>``, or ``system:<part>``.
         tag: What happened, `source:subject:action`.
         subject: What it happened to: a digest or an id.
         payload: What else there is to know; canonical JSON, no floats, no secrets.
-        severity: Above `info` it is an alarm.
+        severity: How loud it is.
 
     Raises:
         NotInTransactionError: Outside `transaction.atomic`.
         EntryRefusedError: If a field cannot be stored exactly.
     """
+    written = entry_write(actor=actor, tag=tag, subject=subject, payload=payload, severity=severity)
+    level = Severity(severity)
+    if level in LOUD:
+        alarm_row_note(
+            row=AlarmRow(
+                tag=str(tag),
+                subject=subject,
+                severity=level,
+                message=message_of(payload),
+                lasting=False,
+                seq=written.seq,
+                at_us=written.at_us,
+            )
+        )
+    return written.seq
+
+
+def entry_write(
+    *,
+    actor: str,
+    tag: AuditTag | str,
+    subject: str,
+    payload: dict[str, object],
+    severity: Severity | str,
+) -> Written:
+    """Append one entry and open no alarm: `audit.alarms` does that itself. Arguments and errors: `entry_append`."""
     connection = connections[DEFAULT_DB_ALIAS]
     if not connection.in_atomic_block:
         msg = f"{tag}: an audit entry belongs into the transaction of what it records"
@@ -103,4 +139,4 @@ def entry_append(
     with connection.cursor() as cursor:
         cursor.execute(INSERT_ENTRY, row)
         (seq,) = cursor.fetchone() or (0,)
-    return int(seq)
+    return Written(seq=int(seq), at_us=at_us)

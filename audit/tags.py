@@ -19,6 +19,14 @@ class AuditTag(StrEnum):
     KEY_REMOVED = "approvals:key:removed"
     TICKET_CREATED = "approvals:ticket:created"
     USER_CHANGED = "approvals:user:changed"
+    USER_LOCKED = "approvals:user:locked"
+    ROLES_CHANGED = "approvals:roles:changed"
+    SESSION_ENDED = "approvals:session:ended"
+    SESSION_PROVED = "approvals:session:proved"
+    SIGN_IN_LOCKED = "approvals:sign_in:locked"
+    ENROLMENT_PROPOSED = "approvals:enrolment:proposed"
+    ENROLMENT_COSIGNED = "approvals:enrolment:cosigned"
+    ENROLMENT_ENDED = "approvals:enrolment:ended"
     CONSENT_RECORDED = "approvals:consent:recorded"
     CONSENT_REFUSED = "approvals:consent:refused"
 
@@ -52,6 +60,7 @@ class AuditTag(StrEnum):
     REQUEST_RECHECKED = "oms:request:rechecked"
     REQUEST_STUCK = "oms:request:stuck"
     CASE_EXPORTED = "oms:case:exported"
+    CASE_VIEWED = "oms:case:viewed"
 
     # Custody and chains
     JOB_CREATED = "custody:job:created"
@@ -84,3 +93,14 @@ class AuditTag(StrEnum):
     LOG_CLOCK = "audit:log:clock"
     LOG_UNSIGNED = "audit:log:unsigned"
     LOG_UNWITNESSED = "audit:log:unwitnessed"
+    LOG_BEHIND = "audit:log:behind"
+    LOG_TAMPERED = "audit:log:tampered"
+    ROW_DAMAGED = "audit:row:damaged"
+    ALARM_CLEARED = "audit:alarm:cleared"
+    ALARM_ACKNOWLEDGED = "audit:alarm:acknowledged"
+
+    # Anchors on chain
+    ANCHOR_ASKED = "oms:anchor:asked"
+    ANCHOR_VERIFIED = "oms:anchor:verified"
+    ANCHOR_LATE = "oms:anchor:late"
+    ANCHOR_WRONG = "oms:anchor:wrong"

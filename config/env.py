@@ -97,6 +97,18 @@ def mapping(name: str) -> dict[str, str]:
     return pairs
 
 
+def dotted(name: str, *, default: str) -> tuple[str, ...]:
+    """Read dotted paths such as ``audit.alarm_ports.log_line,our.pager.page``; the word ``none`` means none."""
+    value = text(name, default=default)
+    if value == "none":
+        return ()
+    paths = tuple(part.strip() for part in value.split(","))
+    for part in paths:
+        if "." not in part or not all(piece.isidentifier() for piece in part.split(".")):
+            raise SettingError(name, f"must look like package.module.function, not {part!r}")
+    return paths
+
+
 def urls(name: str) -> dict[str, str]:
     """Read pairs such as ``w-1=https://witness.example``: names and where they answer; absent means none."""
     pairs = mapping(name)

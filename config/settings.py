@@ -41,7 +41,11 @@ COUNTERSIGN_SWEEPS = (
     "policies.sweep.sweep_once",
     "audit.sequencer.sweep_once",
     "custody.checkpoints.checkpoints_sweep",
+    "audit.watch.watch_sweep",
+    "audit.alarm_ports.alarms_sweep",
 )
+# Who is told about alarms: functions by their dotted paths, each called after the alarm was committed.
+COUNTERSIGN_ALARM_PORTS = env.dotted("COUNTERSIGN_ALARM_PORTS", default="audit.alarm_ports.log_line")
 # The hour of the day (UTC) from which limits' counters and reservations are compared, once.
 COUNTERSIGN_RECONCILE_HOUR = env.integer("COUNTERSIGN_RECONCILE_HOUR", default=2, minimum=0, maximum=23)
 # Where each signer listens, by its roster id; and who carries cases there.

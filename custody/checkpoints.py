@@ -6,20 +6,19 @@ the one that it signed last. What comes back is kept under the checkpoint; whoev
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
 
+from audit.alarms import alarm_follow
 from audit.errors import AuditError, ProofMissingError, TreeBrokenError
-from audit.models import AuditCheckpoint, AuditEntry, AuditSignature, Severity
+from audit.models import AuditCheckpoint, AuditSignature, Severity
 from audit.notes import note_of
 from audit.selectors import proof_consistency
-from audit.services import entry_append, signature_store
+from audit.services import signature_store
 from audit.tags import AuditTag
 from core.checkpoint import SignedCheckpoint
 from core.errors import MerkleError
@@ -28,11 +27,10 @@ from custody.errors import CustodyError
 from custody.ports import signer_port
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
 ACTOR = "system:checkpoints"
-QUIET = dt.timedelta(minutes=10)
-"""How long after an alarm the same one is not raised again."""
 _ANSWER_BYTES = 4096
 _SECONDS = 5.0
 _logger = logging.getLogger(__name__)
@@ -60,14 +58,17 @@ def checkpoints_sweep(*, now: dt.datetime) -> int:
     try:
         added += _log_sign(log_signer, newest, now)
     except (PublishError, AuditError, MerkleError) as error:
-        _alarm(AuditTag.LOG_UNSIGNED, log_signer, str(error), now, refused=getattr(error, "refused", True))
+        _alarm(AuditTag.LOG_UNSIGNED, log_signer, error)
         return added
+    _over(AuditTag.LOG_UNSIGNED, log_signer)
     witnesses: Mapping[str, str] = settings.COUNTERSIGN_WITNESSES
     for name, url in witnesses.items():
         try:
             added += _cosign(name, url, newest, now)
         except (PublishError, AuditError, MerkleError) as error:
-            _alarm(AuditTag.LOG_UNWITNESSED, name, str(error), now, refused=getattr(error, "refused", True))
+            _alarm(AuditTag.LOG_UNWITNESSED, name, error)
+        else:
+            _over(AuditTag.LOG_UNWITNESSED, name)
     return added
 
 
@@ -164,17 +165,19 @@ def _post(url: str, body: bytes) -> tuple[int, bytes]:
         raise PublishError(f"cannot be reached: {error}", refused=False) from error
 
 
-def _alarm(tag: AuditTag, who: str, message: str, now: dt.datetime, *, refused: bool) -> None:
-    """Raise an alarm, once in a while: a refusal is critical, silence is not."""
-    since = int((now - QUIET).timestamp() * 1_000_000)
-    if AuditEntry.objects.filter(tag=tag.value, subject=who, at_us__gte=since).exists():
-        return
-    _logger.warning("%s: %s: %s", tag.value, who, message)
-    with transaction.atomic():
-        entry_append(
-            actor=ACTOR,
-            tag=tag,
-            subject=who,
-            payload={"message": message[:400]},
-            severity=Severity.CRITICAL if refused else Severity.WARNING,
-        )
+def _alarm(tag: AuditTag, who: str, error: Exception) -> None:
+    """Raise an alarm, once until it is over: a refusal is critical, silence is not."""
+    _logger.warning("%s: %s: %s", tag.value, who, error)
+    refused = getattr(error, "refused", True)
+    alarm_follow(
+        holds=True,
+        tag=tag,
+        severity=Severity.CRITICAL if refused else Severity.WARNING,
+        subject=who,
+        message=str(error)[:400],
+        actor=ACTOR,
+    )
+
+
+def _over(tag: AuditTag, who: str) -> None:
+    alarm_follow(holds=False, tag=tag, severity=Severity.WARNING, subject=who, message="it signs again", actor=ACTOR)

@@ -103,3 +103,15 @@ def test_secrets_come_from_files_only(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.raises(env.SettingError, match=f"set {NAME}_FILE") as refused:
         env.secret(NAME)
     assert "s3cret" not in str(refused.value)
+
+
+def test_dotted_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.dotted(NAME, default="a.b") == ("a.b",)
+    monkeypatch.setenv(NAME, "a.b_1.c, d.e")
+    assert env.dotted(NAME, default="a.b") == ("a.b_1.c", "d.e")
+    monkeypatch.setenv(NAME, "none")
+    assert env.dotted(NAME, default="a.b") == ()
+    for odd in ("a", "a..b", "a.b,", "a.b()", "a-b.c", "a.b;c.d"):
+        monkeypatch.setenv(NAME, odd)
+        with pytest.raises(env.SettingError, match=NAME):
+            env.dotted(NAME, default="a.b")

@@ -20,6 +20,8 @@ _STATEMENTS = (
     # Giving entries their places: a trigger lets nothing leave the queue that has none.
     "GRANT SELECT, DELETE ON audit_pending TO {role}",
     "GRANT SELECT, INSERT, UPDATE ON audit_tree TO {role}",
+    # Which alarms are open and who was told: of use, no evidence.
+    "GRANT SELECT, INSERT, UPDATE ON audit_alarm, audit_alarm_delivery, audit_round TO {role}",
 )
 
 

@@ -1,0 +1,56 @@
+"""What to do about an alarm, in a sentence or two. One place, so that pages, e-mails and other ports say the same."""
+
+from __future__ import annotations
+
+from audit.tags import AuditTag
+
+GENERAL = "Open the entry in the log, find out what happened, and note here what you did."
+_ADVICE: dict[str, str] = {
+    AuditTag.LOG_BEHIND: (
+        "Entries wait for their place in the log. See that a worker or `manage.py audit_sequence` runs and that the"
+        " database takes writes; nothing is lost meanwhile."
+    ),
+    AuditTag.LOG_TAMPERED: (
+        "What is stored no longer fits the log. Touch nothing: copy the database, run `countersign-fsck` with a"
+        " checkpoint that a witness hands out, and call your auditors."
+    ),
+    AuditTag.LOG_FORGED: (
+        "An entry was written past the application. Find out who can write to the database, and compare with"
+        " `countersign-fsck --key-file`."
+    ),
+    AuditTag.LOG_CLOCK: "A server's clock went back. Check its time service before anything else is signed.",
+    AuditTag.LOG_UNSIGNED: (
+        "The log's signer does not sign. If it cannot be reached, start it; if it refuses, this log does not continue"
+        " what it signed last: copy the database and call your auditors."
+    ),
+    AuditTag.LOG_UNWITNESSED: (
+        "A witness does not cosign. If it cannot be reached, ask whoever runs it; if it refuses, it has seen another"
+        " log than this one: compare the two checkpoints."
+    ),
+    AuditTag.ROW_DAMAGED: (
+        "A stored row holds what no program of ours writes: somebody edited the database. Compare the row with its"
+        " entries in the log, and restore it from a backup."
+    ),
+    AuditTag.RECEIPT_FAILED: "What is stored does not prove an entry. Run `countersign-fsck` and call your auditors.",
+    AuditTag.ANCHOR_LATE: (
+        "No checkpoint of the log was confirmed on chain for too long. Look at the anchor wallet's gas, its lane and"
+        " the nodes."
+    ),
+    AuditTag.ANCHOR_WRONG: (
+        "The chain holds an anchor that is no beginning of this log. Copy the database, run `countersign-fsck"
+        " --anchors`, and call your auditors."
+    ),
+    AuditTag.CONSENT_REFUSED: "Somebody sent a consent that does not hold. Ask the person whose name it bears.",
+    AuditTag.SESSION_REFUSED: "A security key was used in a way that it cannot be. Lock it, and ask its holder.",
+    AuditTag.JOB_REFUSED: "A signer refused a case. Its answer names the rule; compare the case file.",
+    AuditTag.JOB_WAITS: "A signer does not answer, or waits for something. Its answer says what.",
+    AuditTag.REQUEST_MOVED: "A request took a turn for the worse. Its page says what happened, and what is possible.",
+    AuditTag.LIMIT_MISMATCH: "Counters of limits and their reservations differ. Run `manage.py limits_reconcile`.",
+    AuditTag.BALANCE_MISMATCH: "A wallet holds another amount than the books say. Stop its lane and compare.",
+    AuditTag.NODE_WRONG_CHAIN: "A node answers for another chain and was stopped. Correct its address and start it.",
+}
+
+
+def advice_of(*, tag: str) -> str:
+    """Return what to do about alarms of this tag."""
+    return _ADVICE.get(tag, GENERAL)
