@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import api, log_pages, policy_views, views
+from oms import alarm_pages, api, log_pages, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),
     path("receipts/", log_pages.receipts, name="receipts"),
     path("receipts/<int:seq>/", log_pages.receipt, name="receipt"),
+    path("alarms/", alarm_pages.alarms, name="alarms"),
+    path("alarms/<int:alarm_id>/seen/", alarm_pages.alarm_seen, name="alarm_seen"),
     path("log/", log_pages.log, name="log"),
     path("log/csv/", log_pages.log_csv, name="log_csv"),
     path("log/evidence/", log_pages.evidence, name="log_evidence"),
