@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from approvals import webauthn
+from approvals.access import access_sync_user, policy_in_force
 from approvals.errors import ApprovalsError, EnrolmentRefusedError, SignInRefusedError
 from approvals.selectors import key_list_for_user
 from approvals.services import key_enrol, key_sign_in, session_closed, ticket_get
@@ -92,6 +93,7 @@ def sign_in_verify(request: HttpRequest) -> HttpResponse:
         key = key_sign_in(state=state, response=_body(request), now=timezone.now())
     except ApprovalsError as error:
         return _problem(error)
+    access_sync_user(user=key.user, policy=policy_in_force())
     auth.login(request, key.user, backend=_BACKEND)
     django_otp.login(request, key)
     session_begin(request, now=int(time.time()))

@@ -32,6 +32,7 @@ if COUNTERSIGN_WEB_ORIGIN == COUNTERSIGN_CONSENT_ORIGIN:
 COUNTERSIGN_DEMO = env.flag("COUNTERSIGN_DEMO", default=False)
 # Apps do not import upwards: here they learn who knows the active policy's profile, and which views only poll.
 COUNTERSIGN_PROFILE_SELECTOR = "oms.profile.profile_active"
+COUNTERSIGN_POLICY_SELECTOR = "policies.selectors.policy_active"
 # What workers do again and again, the embedded thread and Celery alike.
 COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",

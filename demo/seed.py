@@ -20,6 +20,7 @@ def _decode(text: str) -> bytes:
 
 
 def _people(people: list[dict[str, Any]]) -> None:
+    from approvals.access import access_sync, policy_in_force  # noqa: PLC0415 - Django is set up by then
     from approvals.models import User  # noqa: PLC0415 - Django is set up by then
     from approvals.services import key_store  # noqa: PLC0415 - as above
     from approvals.software_keys import demo_keys_write  # noqa: PLC0415 - as above
@@ -28,14 +29,11 @@ def _people(people: list[dict[str, Any]]) -> None:
 
     keys: dict[str, dict[str, object]] = {}
     for person in people:
-        admin = "policy_admin" in person["roles"]
         user = User.objects.create_user(
             person["id"],
             display_name=person["name"],
             desk=person["desk"],
             site=person["site"],
-            is_staff=admin,
-            is_superuser=admin,
         )
         credential = _decode(person["credential_id"])
         data = DEMO_AAGUID + len(credential).to_bytes(2, "big") + credential + _decode(person["cose"])
@@ -48,6 +46,9 @@ def _people(people: list[dict[str, Any]]) -> None:
         key_store(user=user, key=new, name="Demo key", actor="system:demo", software=True)
         keys[person["id"]] = {"credential_id": person["credential_id"], "jwk": person["jwk"]}
     demo_keys_write(keys)
+    policy = policy_in_force()
+    if policy is not None:
+        access_sync(policy=policy)
 
 
 def _market(node_url: str) -> None:

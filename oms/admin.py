@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
+from approvals.models import User
 from oms.models import TransactionEvent, TransactionRequest
+from oms.selectors import requests_visible
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
@@ -35,6 +38,12 @@ class TransactionRequestAdmin(admin.ModelAdmin[TransactionRequest]):
     inlines = (_Steps,)
     actions = None
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TransactionRequest]:
+        """Show here what this person may see on the pages, and no more."""
+        if not isinstance(request.user, User):
+            return TransactionRequest.objects.none()
+        return requests_visible(user=request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Nobody asks here."""

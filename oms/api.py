@@ -12,6 +12,7 @@ from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from approvals.roles import Permission, api_needs
 from core.canonical import canonical, parse
 from core.errors import EncodingError
 from oms.presenters import detail_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from approvals.models import User
 
 BODY_MOST_BYTES = 512 * 1024
+_SEES = api_needs(Permission.SEE_DESK, Permission.SEE_ALL)
 STOP_POLLING = 286
 """htmx's own status: show this answer, and ask no more."""
 
@@ -80,6 +82,7 @@ class AskView(APIView):
     """Takes a mandate with its asker's consent."""
 
     parser_classes = (StrictJsonParser,)
+    permission_classes = (api_needs(Permission.ASK),)
 
     def post(self, request: Request) -> Response:
         """Ask."""
@@ -96,6 +99,7 @@ class ConsentView(APIView):
     """Takes an approval, a rejection or a withdrawal."""
 
     parser_classes = (StrictJsonParser,)
+    permission_classes = (api_needs(Permission.DECIDE, Permission.ASK),)
 
     def post(self, request: Request, reference: str) -> Response:
         """Record it."""
@@ -112,6 +116,7 @@ class StatusView(APIView):
     """Where a request stands: JSON for programs, a fragment for the page that polls it."""
 
     renderer_classes = (JSONRenderer, TemplateHTMLRenderer)
+    permission_classes = (_SEES,)
 
     def get(self, request: Request, reference: str) -> Response:
         """Answer, and tell the page when there is nothing more to wait for."""
@@ -136,6 +141,8 @@ class StatusView(APIView):
 
 class DecisionView(APIView):
     """Why a request was decided as it was: the whole tree, for programs."""
+
+    permission_classes = (_SEES,)
 
     def get(self, request: Request, reference: str) -> Response:
         """Answer; null while nothing is decided."""

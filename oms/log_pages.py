@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from approvals.roles import Permission, needs
 from audit.errors import AuditError, EvidenceError, ProofMissingError, TreeBrokenError
 from audit.evidence import evidence_find
 from audit.models import Severity
@@ -90,6 +91,7 @@ def _asked(form: LogForm) -> _Asked:
 
 @never_cache
 @require_GET
+@needs(Permission.READ_LOG)
 def log(request: HttpRequest) -> HttpResponse:
     """Search the whole log."""
     user, form = _auditor(request), LogForm(request.GET)
@@ -118,6 +120,7 @@ def log(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.READ_LOG)
 def log_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """Export what matches."""
     user, form = _auditor(request), LogForm(request.GET)
@@ -132,6 +135,7 @@ def log_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@needs(Permission.READ_LOG)
 def evidence(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """Stream an evidence package of a period."""
     user = _auditor(request)
@@ -156,6 +160,7 @@ def evidence(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def case_log_page(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a case's whole life to whoever may see the request."""
     user = page_user(request)
@@ -171,6 +176,7 @@ def case_log_page(request: HttpRequest, reference: str) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs()
 def receipts(request: HttpRequest) -> HttpResponse:
     """List every consent in the reader's own name, as the log and as the server have it."""
     user = page_user(request)
@@ -189,6 +195,7 @@ def receipts(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs()
 def receipt(request: HttpRequest, seq: int) -> HttpResponse:
     """Hand out the receipt of one entry."""
     user = page_user(request)

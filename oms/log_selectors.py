@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 
 from approvals.models import ConsentRecord
+from approvals.roles import Permission, may
 from audit.models import AuditEntry
 from audit.notes import coverage_get
 from audit.search import case_entries, consents_of
@@ -55,8 +56,8 @@ class ConsentRow:
 
 
 def reads_log(*, user: User) -> bool:
-    """Whether an account may search the whole log: staff with the permission to read it."""
-    return user.is_active and user.is_staff and user.has_perm("audit.view_auditentry")
+    """Whether an account may search the whole log."""
+    return may(user, Permission.READ_LOG)
 
 
 def case_subjects(*, request: TransactionRequest) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from approvals.roles import Permission, api_needs, needs
 from core.canonical import parse
 from oms.api import StrictJsonParser, request_part, request_user
 from oms.selectors import person_of
@@ -61,6 +62,7 @@ def _may_sign(view: ProposalView, actor: str) -> bool:
 
 @never_cache
 @require_GET
+@needs(Permission.READ_POLICIES)
 def policy(request: HttpRequest, digest: str) -> HttpResponse:
     """Show a proposed policy to whoever is on the active roster."""
     user, version = page_user(request), proposal_find(digest=digest)
@@ -90,6 +92,7 @@ class PolicyConsentView(APIView):
     """Takes an approval or a rejection of a proposed policy."""
 
     parser_classes = (StrictJsonParser,)
+    permission_classes = (api_needs(Permission.CONSENT_POLICIES),)
 
     def post(self, request: Request, digest: str) -> Response:
         """Record it."""

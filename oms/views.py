@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from approvals.roles import Permission, may, needs
 from audit.selectors import alarm_list
 from core.canonical import parse
 from core.lifecycle import State
@@ -81,14 +82,19 @@ def consent_link(*, document: object, decision: str, actor: str, claimed: dict[s
 
 
 @require_GET
+@needs()
 def home(request: HttpRequest) -> HttpResponse:
     """Lead people to where their work is."""
-    decides = page_context(request)["decides"]
-    return redirect("oms:queue" if decides else "oms:requests")
+    user = page_user(request)
+    if may(user, Permission.SEE_QUEUE):
+        return redirect("oms:queue")
+    # Whoever has no role yet sees their own sessions and keys, and is told why there is no more.
+    return redirect("oms:requests" if may(user, Permission.SEE_DESK, Permission.SEE_ALL) else "oms:receipts")
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@needs(Permission.ASK)
 def request_new(request: HttpRequest) -> HttpResponse:
     """Show the form; posted, preview what was typed. Nothing is stored before the asker has signed."""
     policy = policy_active()
@@ -148,6 +154,7 @@ def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def request_list(request: HttpRequest) -> HttpResponse:
     """List the reader's own requests, or everything that they may see."""
     scope = "all" if request.GET.get("show") == "all" else "mine"
@@ -159,6 +166,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one request: what, where it stands, why, and who."""
     found = _found(request, reference)
@@ -181,6 +189,7 @@ def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
     """Lead from an intent's digest, as reports name cases, to its request."""
     found = requests_visible(user=page_user(request)).filter(intent_digest=digest).first()
@@ -191,6 +200,7 @@ def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_QUEUE)
 def queue(request: HttpRequest) -> HttpResponse:
     """List what waits for this person's consent."""
     rows = summary_list(requests=requests_waiting(user=page_user(request)))
@@ -204,6 +214,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_QUEUE)
 def queue_status(request: HttpRequest) -> HttpResponse:
     """Answer the queue's polling with its rows."""
     rows = summary_list(requests=requests_waiting(user=page_user(request)))
@@ -212,6 +223,7 @@ def queue_status(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
+@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def case(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a case to whoever has to decide on it."""
     found = _found(request, reference)

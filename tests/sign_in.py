@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 
+from approvals.access import access_sync_user, policy_in_force
 from approvals.models import SecurityKey
 from approvals.sessions import OPENED, SEEN
 
@@ -22,6 +23,7 @@ def signed_in(user: User, client: Client | None = None) -> Client:
     key, _ = SecurityKey.objects.get_or_create(
         credential_id=name, defaults={"user": user, "name": name, "public_key": "", "aaguid": "0" * 32}
     )
+    access_sync_user(user=user, policy=policy_in_force())
     client.force_login(user)
     session = client.session
     session[DEVICE_ID_SESSION_KEY] = key.persistent_id

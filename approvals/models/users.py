@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from approvals.errors import PersonFixedError
+from approvals.permissions import OWN_PERMISSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -83,6 +84,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name = "person"
         verbose_name_plural = "people"
         ordering = ("person_id",)
+        permissions = OWN_PERMISSIONS
 
     def __str__(self) -> str:
         return self.display_name or self.person_id

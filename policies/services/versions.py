@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
+from approvals.access import access_sync
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
@@ -82,6 +83,7 @@ def genesis_store(*, signed: SignedPolicy, digest: str, actor: str, now: int) ->
                 "signed_by": sorted(consent.statement.actor for consent in signed.consents),
             },
         )
+        access_sync(policy=signed.policy)
         return version
 
 
@@ -199,6 +201,8 @@ def version_activate(*, digest: str, at: dt.datetime, now: dt.datetime) -> bool:
             payload={"number": version.number, "effective": int(at.timestamp())},
             severity=Severity.WARNING,
         )
+        # Roles on this site follow the roster at once.
+        access_sync(policy=version_policy(version=version))
         transaction.on_commit(wake)
         return True
 
