@@ -15,6 +15,14 @@ class NoNodeError(ChainsError):
     """No enabled node of the chain gave an answer; the message names each node's reason."""
 
 
+class ChangeDecidedError(ChainsError):
+    """The proposed change was confirmed or withdrawn already."""
+
+
+class SamePersonError(ChainsError):
+    """It takes a second person."""
+
+
 class NodeError(ChainsError):
     """Base of what one node does wrong."""
 
@@ -28,6 +36,10 @@ class NodeError(ChainsError):
         super().__init__(f"{label}: {message}")
         self.label = label
         self.message = message
+
+
+class EndpointError(NodeError):
+    """The node's own settings are wrong, so nothing was sent to it."""
 
 
 class NodeDownError(NodeError):
@@ -58,6 +70,22 @@ class WrongChainError(NodeError):
 
 class AmbiguousSendError(NodeError):
     """Whether the node took the transaction is unknown. Never a failure: the same bytes are sent again."""
+
+
+class NoQuorumError(ChainsError):
+    """Too few nodes gave an answer that others share. Nothing is known, so nothing is assumed."""
+
+
+class NodesDisagreeError(NoQuorumError):
+    """Nodes answered, and contradict each other."""
+
+
+class ProofError(ChainsError):
+    """What a node says does not follow from the block that it names."""
+
+
+class NotIncludedError(ProofError):
+    """The block is proven, and the transaction is not in it."""
 
 
 class SimulationError(ChainsError):

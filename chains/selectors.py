@@ -30,6 +30,15 @@ def node_list_usable(*, chain: str) -> list[Node]:
     return list(nodes.select_related("chain").order_by("priority", "pk"))
 
 
+def chain_quorum(*, chain: Chain) -> int:
+    """Return how many nodes have to agree: what the chain says, or more than half of its enabled nodes.
+
+    Stopped and quarantined nodes count among the enabled ones. Otherwise two liars would be a majority as soon as the
+    third node is stopped.
+    """
+    return chain.quorum or Node.objects.filter(chain=chain, enabled=True).count() // 2 + 1
+
+
 def asset_find(*, caip19: str) -> Asset | None:
     """Return an asset, or None."""
     return Asset.objects.select_related("chain").filter(pk=caip19).first()

@@ -54,6 +54,8 @@ COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
 # Who signs the log's checkpoints (its roster id, with a socket above; empty: nobody does), and who witnesses them.
 COUNTERSIGN_LOG_SIGNER = env.text("COUNTERSIGN_LOG_SIGNER", default="")
 COUNTERSIGN_WITNESSES = env.urls("COUNTERSIGN_WITNESSES")
+# Where the administrator of the machine keeps what nodes ask for: header lines, client certificates, authorities.
+COUNTERSIGN_NODE_SECRETS_DIR = env.path("COUNTERSIGN_NODE_SECRETS_DIR", default=COUNTERSIGN_STATE_DIR / "nodes")
 COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
 COUNTERSIGN_POLL_VIEWS = (
     "oms:request_status",

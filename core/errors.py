@@ -34,6 +34,10 @@ class JournalError(CoreError):
     """The journal is missing, broken, rolled back or not this signer's: it does not start."""
 
 
+class ChainProofError(CoreError):
+    """What is said about the chain does not follow from the block hash that it is said of."""
+
+
 class MerkleError(CoreError):
     """A proof was asked for that a log of this size cannot give, or a stored tree does not fit together."""
 

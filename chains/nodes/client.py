@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import ssl
+import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import requests
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
 from web3.types import RPCEndpoint
 
 from chains.errors import (
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from chains.nodes.endpoint import Endpoint
+    from chains.nodes.health import HealthBook
+
 T = TypeVar("T")
 
-TIMEOUT_SECONDS = 5.0
 MESSAGE_MOST = 200
 # geth and erigon say "already known", anvil "transaction already imported", besu "Known transaction",
 # nethermind "AlreadyKnown".
@@ -66,6 +70,13 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
+def _not_the_one(error: requests.RequestException) -> bool:
+    """Say whether the handshake ended over the node's certificate; other TLS errors may come after a request left."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    inner = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
+    return isinstance(inner, ssl.SSLCertVerificationError) or "Fingerprints did not match" in str(inner)
+
+
 def _printable(text: object) -> str:
     """Keep what a node says short and harmless for logs and pages."""
     return "".join(c if c.isprintable() else " " for c in str(text))[:MESSAGE_MOST]
@@ -74,13 +85,22 @@ def _printable(text: object) -> str:
 class NodeClient:
     """A node, opened for one piece of work. Every use first makes sure that it serves the chain it should."""
 
-    def __init__(self, *, label: str, url: str, chain_id: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Prepare; nothing is sent yet."""
-        self.label = label
-        self._chain_id = chain_id
+    def __init__(self, *, endpoint: Endpoint, book: HealthBook | None = None) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            endpoint: Where it is.
+            book: Where its calls are noted.
+
+        Raises:
+            EndpointError: If its settings are wrong.
+        """
+        self.label = endpoint.label
+        self._endpoint = endpoint
+        self._book = book
         self._chain_checked = False
-        self._session = open_session(timeout_seconds=timeout_seconds)
-        self._provider = open_provider(url, session=self._session, timeout_seconds=timeout_seconds)
+        self._session = open_session(endpoint=endpoint)
+        self._provider = open_provider(endpoint=endpoint, session=self._session)
 
     def __enter__(self) -> Self:
         """Use it for the length of a block."""
@@ -93,6 +113,29 @@ class NodeClient:
         self._session.close()
 
     def _request(self, method: str, *params: object) -> object:
+        started = time.monotonic()
+        try:
+            result = self._exchange(method, *params)
+        except NodeRefusalError:
+            # It answered, and said no to the question: that is no fault of the node.
+            self._note(started, None)
+            raise
+        except NodeError as error:
+            self._note(started, f"{method}: {error.message}")
+            raise
+        self._note(started, None)
+        return result
+
+    def _note(self, started: float, problem: str | None) -> None:
+        if self._book is None:
+            return
+        now = time.monotonic()
+        if problem is None:
+            self._book.answered(self._endpoint.key, latency_ms=int((now - started) * 1000))
+        else:
+            self._book.failed(self._endpoint.key, reason=problem, now=now)
+
+    def _exchange(self, method: str, *params: object) -> object:
         try:
             answer: object = self._provider.make_request(RPCEndpoint(method), list(params))
         except ResponseTooLargeError as error:
@@ -101,10 +144,7 @@ class NodeClient:
             status = error.response.status_code if error.response is not None else "?"
             raise NodeAnswerError(self.label, f"HTTP status {status}") from error
         except requests.RequestException as error:
-            # The text of requests' errors names the URL; the class says enough.
-            if _never_connected(error):
-                raise NodeDownError(self.label, "cannot be reached") from error
-            raise NodeTimeoutError(self.label, f"the connection broke off ({type(error).__name__})") from error
+            raise self._broken(error) from error
         except (ValueError, RecursionError) as error:
             raise NodeAnswerError(self.label, "the answer is not JSON") from error
         if not isinstance(answer, dict):
@@ -124,6 +164,14 @@ class NodeClient:
             raise NodeAnswerError(self.label, "neither result nor error")
         return answer["result"]
 
+    def _broken(self, error: requests.RequestException) -> NodeError:
+        """Tell what never reached the node from what may have. Texts of requests' errors name the URL: not shown."""
+        if _not_the_one(error):
+            return NodeDownError(self.label, "shows another certificate than it should")
+        if _never_connected(error):
+            return NodeDownError(self.label, "cannot be reached")
+        return NodeTimeoutError(self.label, f"the connection broke off ({type(error).__name__})")
+
     def check_chain(self) -> None:
         """Make sure, once, that the node serves the chain.
 
@@ -132,8 +180,8 @@ class NodeClient:
         """
         if not self._chain_checked:
             served = self._read(quantity, self._request("eth_chainId"), "eth_chainId")
-            if served != self._chain_id:
-                raise WrongChainError(self.label, f"serves chain {served}, expected {self._chain_id}")
+            if served != self._endpoint.chain_id:
+                raise WrongChainError(self.label, f"serves chain {served}, expected {self._endpoint.chain_id}")
             self._chain_checked = True
 
     def _read(self, reader: Callable[..., T], value: object, *at: str) -> T:
@@ -167,6 +215,8 @@ class NodeClient:
         block = self.block("latest")
         if block is None:
             raise NodeAnswerError(self.label, "the node has no block at all")
+        if self._book is not None:
+            self._book.saw_head(self._endpoint.key, block)
         return block
 
     def balance(self, address: str, at: int | str = "latest") -> int:

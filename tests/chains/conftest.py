@@ -13,6 +13,7 @@ import pytest
 from eth_abi.abi import encode
 
 from chains.nodes.client import NodeClient
+from chains.nodes.endpoint import Endpoint
 from chains.services import chain_create, node_create
 from core.names import checksum_address
 from demo.services.anvil import anvil
@@ -40,8 +41,8 @@ class Bench:
 
     def client(self, *, chain_id: int = 31337, timeout_seconds: float = 1.0) -> NodeClient:
         """Open a client through the proxy."""
-        client = NodeClient(label="n", url=self.proxy.url, chain_id=chain_id, timeout_seconds=timeout_seconds)
-        return self.stack.enter_context(client)
+        endpoint = Endpoint(label="n", url=self.proxy.url, chain_id=chain_id, timeout_seconds=timeout_seconds)
+        return self.stack.enter_context(NodeClient(endpoint=endpoint))
 
     def automine(self, *, on: bool) -> None:
         """Let the node mine each transaction at once, or only when told."""

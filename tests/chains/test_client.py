@@ -16,6 +16,7 @@ from chains.errors import (
     WrongChainError,
 )
 from chains.nodes.client import NodeClient, SendOutcome
+from chains.nodes.endpoint import Endpoint
 from core.evm import Type2, address_of, finish_signature
 from core.keccak import keccak256
 from demo.services.processes import free_port
@@ -97,7 +98,8 @@ def test_values_are_read_strictly(bench: Bench, answer: dict[str, object]) -> No
 
 
 def test_nobody_listens(bench: Bench) -> None:
-    client = bench.stack.enter_context(NodeClient(label="n", url=f"http://127.0.0.1:{free_port()}", chain_id=31337))
+    nowhere = Endpoint(label="n", url=f"http://127.0.0.1:{free_port()}", chain_id=31337)
+    client = bench.stack.enter_context(NodeClient(endpoint=nowhere))
     with pytest.raises(NodeDownError):
         client.head()
     with pytest.raises(NodeDownError):

@@ -13,6 +13,10 @@ ASSET_VALIDATOR = RegexValidator(
     "A CAIP-19 name such as eip155:1/slip44:60 or eip155:1/erc20:0x… is expected.",
 )
 NODE_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
+# A bare name in the one folder that the machine's administrator fills: a page names no other file of the machine.
+FILE_VALIDATOR = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", "A file's name in the folder of node secrets is expected, without a path."
+)
 
 
 class Chain(models.Model):
@@ -25,6 +29,14 @@ class Chain(models.Model):
         default=12,
         validators=[MinValueValidator(1)],
         help_text="Blocks, the transaction's own included, after which a receipt is final.",
+    )
+    quorum = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Nodes that have to agree on what money depends on. 0: more than half of the enabled ones.",
+    )
+    head_age_most = models.PositiveIntegerField(
+        default=0,
+        help_text="Seconds after which a node's newest block is stale. 0: not checked (development chains).",
     )
 
     class Meta:
@@ -52,6 +64,39 @@ class Node(models.Model):
     url = models.CharField(max_length=400)
     priority = models.PositiveSmallIntegerField(default=10, help_text="Lower is asked first.")
     enabled = models.BooleanField(default=True)
+    timeout_ms = models.PositiveIntegerField(
+        default=5000,
+        validators=[MinValueValidator(100), MaxValueValidator(60_000)],
+        help_text="For a connection, and for a whole answer.",
+    )
+    headers_file = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[FILE_VALIDATOR],
+        help_text="Name of a file with lines of `Name: value` that are sent along.",
+    )
+    certificate_file = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[FILE_VALIDATOR],
+        help_text="Our client certificate (PEM), for mutual TLS.",
+    )
+    key_file = models.CharField(
+        max_length=64, blank=True, validators=[FILE_VALIDATOR], help_text="The client certificate's key (PEM)."
+    )
+    authority_file = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[FILE_VALIDATOR],
+        help_text="The only certificate authority that vouches for the node (PEM).",
+    )
+    fingerprint = models.CharField(
+        "pinned certificate",
+        max_length=64,
+        blank=True,
+        validators=[RegexValidator(r"\A[0-9a-f]{64}\Z", "64 lower-case hex digits are expected.")],
+        help_text="SHA-256 of the node's certificate: exactly that one is taken.",
+    )
     stopped_reason = models.CharField(
         max_length=280, blank=True, editable=False, help_text="Set when the node proved unusable; a person clears it."
     )
