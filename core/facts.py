@@ -1,10 +1,14 @@
-"""The facts that follow from the case itself, and what the case draws. `core.registry` says which facts there are."""
+"""The facts that follow from a case and from its attesters, and what the case draws.
+
+`core.registry` says which facts there are.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
+from core.attested import quoted
 from core.books import Books, books_of
 from core.calldata import CallKind
 from core.calls import Calls, Flow, Made, open_calls
@@ -13,7 +17,7 @@ from core.documents.mandate import AskerKind, Intent, Mandate
 from core.errors import Refusal, RefusedError
 from core.limits import AssetDraw, Draw
 from core.names import native_asset
-from core.registry import REGISTRY, Fact, FactField, FactMap, FactType, flattened
+from core.registry import REGISTRY, Fact, FactField, FactMap, FactType, fits, flattened
 from core.schema import UINT256_MAX
 from core.timewindow import zones_now
 
@@ -37,6 +41,7 @@ __all__ = [
 ]
 
 
+_ATTESTED = frozenset(n for n, field in REGISTRY.items() if field.provenance is Provenance.ATTESTED)
 _MOST_KEYS = 2**16
 """A batch that would count under more keys of one limit is not understood: whoever counts must not be drowned."""
 _MOST_VALUES = 256
@@ -84,14 +89,49 @@ def resolve_asker(mandate: Mandate, policy: Policy) -> Initiative:
     raise RefusedError(Refusal.UNKNOWN_PERSON, "the asker is not on the roster")
 
 
-def usd_value(policy: Policy, asset: str, amount: int, *, now: int) -> int | None:
-    """Value an amount in 10⁻⁸ US dollars, rounded up against us; None without a live reference price."""
+_NO_QUOTES: Mapping[str, int] = {}
+
+
+def usd_value(
+    policy: Policy, asset: str, amount: int, *, now: int, quotes: Mapping[str, int] = _NO_QUOTES
+) -> int | None:
+    """Value an amount in 10⁻⁸ US dollars, rounded up against us; None without a live reference price.
+
+    Args:
+        policy: Its reference price, or an attested one if that is higher.
+        asset: CAIP-19.
+        amount: Base units.
+        now: Unix seconds.
+        quotes: Attested prices of one unit, 10⁻⁸ US dollars by asset. Attesters raise a value and never lower it.
+    """
     decimals = next((entry.decimals for entry in policy.assets if entry.id == asset), None)
     price = next((entry for entry in policy.prices if entry.asset == asset), None)
     if decimals is None or price is None or now >= price.expires:
         return None
-    rounded_up: int = -(-amount * price.usd_e8 // 10**decimals)
+    rounded_up: int = -(-amount * max(price.usd_e8, quotes.get(asset, 0)) // 10**decimals)
     return min(rounded_up, UINT256_MAX)
+
+
+class _Prices:
+    """What amounts are worth in one case, by the policy's reference prices and the attested ones."""
+
+    def __init__(self, policy: Policy, attested: FactMap, now: int) -> None:
+        self._policy, self._now = policy, now
+        self._quotes = quoted(attested)
+        # Whoever names attesters waits for their word: a server that keeps it back must not have the lower price.
+        self._open = bool(policy.attester_threshold) and not attested
+
+    def usd(self, asset: str, amount: int) -> int | None:
+        """Value one amount, as `usd_value`."""
+        if self._open:
+            return None
+        return usd_value(self._policy, asset, amount, now=self._now, quotes=self._quotes)
+
+    def worth(self, amounts: Mapping[str, int]) -> int | None:
+        """Value several amounts together; None if one of them has no value."""
+        values = [self.usd(asset, amount) for asset, amount in amounts.items()]
+        known = [value for value in values if value is not None]
+        return min(sum(known), UINT256_MAX) if len(known) == len(values) else None
 
 
 def _destination_facts(books: Books, chain: str, address: str, now: int) -> FactMap:
@@ -119,7 +159,7 @@ def beneficiary_of(books: Books, chain: str, address: str) -> str:
     return address if entry is None or entry.beneficiary is None else entry.beneficiary
 
 
-def _call_facts(made: Made, policy: Policy, books: Books, now: int) -> FactMap:
+def _call_facts(made: Made, prices: _Prices, books: Books, now: int) -> FactMap:
     """Return the facts of one call."""
     facts: FactMap = {"call.kind": made.kind.value, "value": made.value}
     if made.has_data:
@@ -137,7 +177,7 @@ def _call_facts(made: Made, policy: Policy, books: Books, now: int) -> FactMap:
     if made.flow is not None and made.kind is not CallKind.CONTRACT:
         facts |= {"asset": made.flow.asset, "amount": made.flow.amount}
         facts |= _destination_facts(books, made.chain, made.flow.destination, now)
-    usd = None if made.flow is None else usd_value(policy, made.flow.asset, made.flow.amount, now=now)
+    usd = None if made.flow is None else prices.usd(made.flow.asset, made.flow.amount)
     if usd is not None:
         facts["usd"] = usd
     return facts
@@ -174,8 +214,19 @@ def _own_named(value: Fact, own: set[str]) -> set[str]:
     return {name for part in value for name in _own_named(part, own)} if isinstance(value, tuple) else set()
 
 
-def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str, now: int) -> tuple[FactMap, Draw]:
-    """Derive from the case all that follows from it, and what it draws.
+_NOTHING_ATTESTED: Mapping[str, Fact] = {}
+
+
+def derive_facts(
+    intent: Intent,
+    policy: Policy,
+    who: Initiative,
+    *,
+    order: str,
+    now: int,
+    attested: Mapping[str, Fact] = _NOTHING_ATTESTED,
+) -> tuple[FactMap, Draw]:
+    """Derive from the case all that follows from it, lay what is attested over it, and say what it draws.
 
     Args:
         intent: The exact transaction.
@@ -183,11 +234,13 @@ def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str,
         who: The resolved asker.
         order: The digest of the mandate.
         now: Unix seconds, UTC.
+        attested: What k attesters of this policy say (`core.attested`); anything but attested fields is left out.
 
     Returns:
-        The derived facts (what is not understood is missing, hence unknown) and the draw.
+        The facts (what is not understood or not attested is missing, hence unknown) and the draw.
     """
-    books = books_of(policy)
+    said = {n: v for n, v in attested.items() if n in _ATTESTED and fits(n, v)}
+    prices, books = _Prices(policy, said, now), books_of(policy)
     calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books)
     facts: FactMap = {
         "initiator": frozenset(who.names),
@@ -206,8 +259,8 @@ def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str,
     wallet = books.wallets.get(intent.wallet)
     if wallet is not None:
         facts["wallet.kind"] = wallet.kind.value
-    elements = tuple(_call_facts(made, policy, books, now) for made in calls.made)
-    draw = _draw(intent, who, calls, policy, books, order=order, now=now)
+    elements = tuple(_call_facts(made, prices, books, now) for made in calls.made)
+    draw = _draw(intent, who, calls, prices, books, attested=said, order=order, now=now)
     facts |= elements[0] | _batch_facts(calls, elements)
     if calls.understood and all(one.arguments is None or _size(one.arguments) <= _MOST_VALUES for one in calls.made):
         facts["wallets.named"] = frozenset(_own_named(elements, books.own(intent.chain)))
@@ -215,17 +268,21 @@ def derive_facts(intent: Intent, policy: Policy, who: Initiative, *, order: str,
     facts.pop("usd", None)
     if draw.usd_e8 is not None:
         facts["usd"] = draw.usd_e8
-    return facts, draw
+    return facts | said, draw
 
 
-def _worth(policy: Policy, amounts: Mapping[str, int], now: int) -> int | None:
-    total = 0
-    for asset, amount in amounts.items():
-        usd = usd_value(policy, asset, amount, now=now)
-        if usd is None:
-            return None
-        total += usd
-    return min(total, UINT256_MAX)
+def _sent(calls: Calls, attested: Mapping[str, Fact]) -> dict[str, int] | None:
+    """Return what a call that is understood, and is no transfer, takes from the wallet by its attested effects.
+
+    None where that is not the whole: if it would leave an allowance behind, or take more than one asset.
+    """
+    succeeds = attested.get("simulation.success") is True and attested.get("effects.allowances") == 0
+    amount, asset = attested.get("effects.sent"), attested.get("effects.sent.asset")
+    if not calls.understood or not succeeds or not isinstance(amount, int):
+        return None
+    if amount == 0:
+        return {}
+    return {asset: amount} if isinstance(asset, str) else None
 
 
 def _breadth(who: Initiative, calls: Calls, flows: tuple[Flow, ...]) -> int:
@@ -237,12 +294,21 @@ def _breadth(who: Initiative, calls: Calls, flows: tuple[Flow, ...]) -> int:
 
 
 def _draw(
-    intent: Intent, who: Initiative, calls: Calls, policy: Policy, books: Books, *, order: str, now: int
+    intent: Intent,
+    who: Initiative,
+    calls: Calls,
+    prices: _Prices,
+    books: Books,
+    *,
+    attested: Mapping[str, Fact],
+    order: str,
+    now: int,
 ) -> Draw:
     native, flows = native_asset(intent.chain), calls.flows
+    effects = _sent(calls, attested) if flows is None else None
     if flows is not None and _breadth(who, calls, flows) > _MOST_KEYS:
         flows = None
-    leaving: dict[str, int] = {}
+    leaving: dict[str, int] = dict(effects or {})
     for flow in flows or ():
         leaving[flow.asset] = leaving.get(flow.asset, 0) + flow.amount
     # A batch may pay out less than is sent to it: the rest stays there, and it has left all the same.
@@ -259,13 +325,13 @@ def _draw(
         desk=who.desk,
         wallet=intent.wallet,
         chain=intent.chain,
-        assets=tuple(sorted(held)) if flows else (),
+        assets=tuple(sorted(held)) if flows or effects else (),
         destinations=tuple(sorted(destinations)),
         beneficiaries=tuple(sorted({beneficiary_of(books, intent.chain, name) for name in destinations})),
         contracts=tuple(sorted(contracts)),
         protocols=tuple(sorted(protocols)),
         amounts=tuple(AssetDraw(asset=a, amount=min(n, UINT256_MAX)) for a, n in sorted(amounts.items())),
-        usd_e8=_worth(policy, held, now) if flows else None,
+        usd_e8=prices.worth(held) if flows or effects is not None else None,
         fee=min(intent.fee_most, UINT256_MAX),
     )
 

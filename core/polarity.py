@@ -72,6 +72,7 @@ INDEPENDENT = frozenset(
         "implementation.unchanged",
         "breaker.closed",
         "price.deviation_bps",
+        "price.quotes",
         "sanctions.clear",
         "risk.score",
         "web.simulation",

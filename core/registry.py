@@ -115,6 +115,7 @@ REGISTRY: dict[str, FactField] = {
     "implementation.unchanged": _attested(_FLAG, "implementations behind proxies are the reviewed ones"),
     "breaker.closed": _attested(_FLAG, "the counterparty's circuit breaker is closed"),
     "price.deviation_bps": _attested(_NUMBER, "distance from the price quorum, basis points"),
+    "price.quotes": _attested(_TEXTS, "prices, each as CAIP-19 asset=10⁻⁸ US dollars for one unit"),
     "sanctions.clear": _attested(_FLAG, "the destination is on no sanctions list"),
     "risk.score": _attested(_NUMBER, "destination risk, 0 to 1000"),
     "web.simulation": _claimed(_TEXT, "ok, failed or missing"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.attested import attested_facts
 from core.calldata import movements_of
 from core.consents import Subject, Voice, approvers, check_consents, check_unused
 from core.documents.base import check_deployment, check_lifetime
@@ -173,17 +174,23 @@ def _check_decision(
 ) -> tuple[Draw, list[str]]:
     """Have each policy decide, over one draw that counts for all of them."""
     intent, order = bundle.intent, bundle.mandate.digest
+    deployment = bundle.header.deployment
+    heard_of = [
+        attested_facts(bundle.attestations, policy, intent=intent.digest, deployment=deployment, now=now)
+        for policy in policies
+    ]
     derived = [
-        derive_facts(intent, policy, who, order=order, now=now)
-        for policy, (who, _) in zip(policies, people, strict=True)
+        derive_facts(intent, policy, who, order=order, now=now, attested=attested.facts)
+        for policy, (who, _), attested in zip(policies, people, heard_of, strict=True)
     ]
     draw = one_draw([draw for _, draw in derived])
     barred = frozenset[str]().union(*(who.persons for who, _ in people))
     words = []
-    for policy, (facts, _), (_, voices) in zip(policies, derived, people, strict=True):
+    for policy, (facts, _), (_, voices), attested in zip(policies, derived, people, heard_of, strict=True):
         totals = journal.totals_without(intent.digest)
         decision = decide(policy, facts, draw, totals, now=now, enforce=True)
-        require(decision.allowed, Refusal.DENIED, f"policy {policy.number}: " + "; ".join(decision.reasons))
+        why_not = "; ".join((*decision.reasons, *attested.notes))
+        require(decision.allowed, Refusal.DENIED, f"policy {policy.number}: {why_not}")
         seated = approvers(voices, barred=barred)
         # The parts as well: joined, one part's people could lend another part their site.
         for quorum in parts_to_fill(decision.required, decision.asked):
@@ -198,6 +205,8 @@ def _check_decision(
             f"policy {policy.number} grants it by {decision.grant}",
             f"quorum {describe(decision.required)}: {names}",
         ]
+        if attested.facts:
+            words.append(f"{len(attested.facts)} facts attested by {', '.join(attested.attesters)}")
     return draw, words
 
 

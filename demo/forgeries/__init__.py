@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from demo.forgeries import assertions, calls, consented, lanes, payloads, people, policies, recovery, succession
+from demo.forgeries import (
+    assertions,
+    attested,
+    calls,
+    consented,
+    lanes,
+    payloads,
+    people,
+    policies,
+    recovery,
+    succession,
+)
 from demo.forgeries.case import Case, Cast
 from demo.forgeries.catalogue import CATALOGUE, Attack, Forgery, Op, Setting, Step
 
 __all__ = ["CATALOGUE", "MODULES", "Attack", "Case", "Cast", "Forgery", "Op", "Setting", "Step"]
 
-MODULES = (assertions, calls, consented, lanes, payloads, people, policies, recovery, succession)
+MODULES = (assertions, attested, calls, consented, lanes, payloads, people, policies, recovery, succession)
 """Importing them registers their forgeries."""

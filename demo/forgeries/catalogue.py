@@ -66,6 +66,7 @@ class Setting(StrEnum):
     PER_INITIATOR = "per_initiator"
     TWO_SITES = "two_sites"
     RECOVERABLE = "recoverable"
+    ATTESTED = "attested"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -149,7 +149,8 @@ def _ordered(group: list[Capped]) -> Iterator[z3.BoolRef]:
 def price_axioms(universe: Universe, policy: Policy) -> Iterator[z3.BoolRef]:
     """Yield how a transfer's amount and its value in USD go together, at every threshold of the amount.
 
-    The reference price may have expired: then the value is unknown, and nothing follows.
+    The reference price may have expired: then the value is unknown, and nothing follows. Attesters, where the policy
+    names any, may raise a value, and never lower it.
     """
     kind, asset = universe.text("call.kind"), universe.text("asset")
     amount, usd = universe.number("amount"), universe.number("usd")
@@ -165,7 +166,8 @@ def price_axioms(universe: Universe, policy: Policy) -> Iterator[z3.BoolRef]:
         for start in amount.starts[1:]:
             less = amount.at_most(start - 1)
             least = usd.region(worth(start))
-            yield z3.Implies(z3.And(valued, less), usd.at_most(worth(start - 1)))
+            if not policy.attester_threshold:
+                yield z3.Implies(z3.And(valued, less), usd.at_most(worth(start - 1)))
             if least:
                 yield z3.Implies(z3.And(valued, z3.Not(less)), z3.Not(usd.choice.at_most(least - 1)))
 

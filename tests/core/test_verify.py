@@ -12,7 +12,9 @@ from core.errors import CoreError, PolicyError, Refusal, RefusedError, require
 from core.nonces import raised
 from core.verify import verify
 from demo.forgeries import CATALOGUE, Setting
+from demo.forgeries.attested import NORTH, SOUTH, attest
 from tests.factories.world import DAY, ETHER, NOW, World, header
+from tests.forgery.gate import case_of
 from tests.forgery.institutions import adapt, institution
 
 if TYPE_CHECKING:
@@ -156,7 +158,10 @@ def test_a_counter_that_counts_is_no_obstacle(world: World) -> None:
 def test_each_setting_of_the_catalogue_is_an_institution_that_works() -> None:
     for setting in Setting:
         made = institution(setting)
-        verify(made.bundle(made.mandate(made.intent(value=1))), made.pins, made.journal, NOW)
+        intent = made.intent(value=1)
+        # Who names no attesters does not read what they say.
+        attested = tuple(attest(case_of(made, nonce=0), intent, name) for name in (NORTH, SOUTH))
+        verify(made.bundle(made.mandate(intent), attestations=attested), made.pins, made.journal, NOW)
 
 
 ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from coincurve import PrivateKey
 
-from core.documents.policy import ConditionOp, Dimension, Effect, Measure, Rule
+from core.documents.policy import Condition, ConditionOp, Dimension, Effect, Measure, Rule
 from core.documents.roster import Role
 from core.evm import address_of
 from demo.forgeries import Setting
+from demo.forgeries.attested import SLIPPAGE_MOST, attester_keys
+from demo.forgeries.attested import THRESHOLD as ATTESTERS_NEEDED
 from demo.forgeries.case import PAYMENT
 from demo.forgeries.holders import THRESHOLD, recovery_keys
 from tests.factories.world import CHAIN, DAY, NATIVE, NOW, TOKEN, World, compare, limit, seats
@@ -95,6 +97,23 @@ def _recoverable(policy: Policy) -> dict[str, Any]:
     return {"people": people, "recovery": recovery_keys(), "recovery_threshold": THRESHOLD}
 
 
+def _attested(policy: Policy) -> dict[str, Any]:
+    """Name attesters, and sign only what they saw succeed within the slippage bound."""
+    fails = Condition(
+        op=ConditionOp.NOT, field=None, values=(), parts=(compare("simulation.success", ConditionOp.EQ, "true"),)
+    )
+    far = compare("price.deviation_bps", ConditionOp.GE, str(SLIPPAGE_MOST + 1))
+    guards = tuple(
+        Rule(id=name, label=name, order=order, when=when, effect=Effect.BLOCK, quorum=None)
+        for order, (name, when) in enumerate((("fails", fails), ("slips", far)), start=30_000)
+    )
+    return {
+        "attesters": attester_keys(),
+        "attester_threshold": ATTESTERS_NEEDED,
+        "guards": (*policy.guards, *guards),
+    }
+
+
 _CHANGES: dict[Setting, Callable[[Policy], dict[str, Any]]] = {
     Setting.STANDARD: lambda _: {},
     Setting.TWO_WALLETS: two_wallets,
@@ -103,6 +122,7 @@ _CHANGES: dict[Setting, Callable[[Policy], dict[str, Any]]] = {
     Setting.PER_INITIATOR: _per_initiator,
     Setting.TWO_SITES: _two_sites,
     Setting.RECOVERABLE: _recoverable,
+    Setting.ATTESTED: _attested,
 }
 
 

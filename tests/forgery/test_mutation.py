@@ -2,7 +2,7 @@
 
 `UNSIGNED` is the whole list of what a carrier may change without anybody's consent, and it moves no money: the
 envelope's own header, the fees within the caps that people consented to, the order of the consents, and attestations
-(which nothing relies on before their issue).
+(which a policy that names no attesters does not read; `demo.forgeries.attested` is about those that do).
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ const FIELDS = Object.freeze({
   "effects.sent.asset": "the asset that is attested to leave the wallet",
   "effects.allowances": "the attested number of allowances left larger",
   "price.deviation_bps": "the attested price deviation in basis points",
+  "price.quotes": "the attested prices",
   "risk.score": "the attested risk score",
   "web.simulation": "the simulation (only claimed by the server)",
 });
