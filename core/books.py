@@ -41,6 +41,10 @@ class Books:
         entries = self._contracts.get((chain, address), [])
         return entries[0] if len(entries) == 1 else None
 
+    def names_contract(self, chain: str, address: str) -> bool:
+        """Whether a contract is registered at an address, once or more often."""
+        return (chain, address) in self._contracts
+
     def is_lookalike(self, address: str) -> bool:
         """Whether an address is nobody's that is known, but shares its first and last four digits with one."""
         return address not in self._known and _ends(address) in self._ends

@@ -23,12 +23,14 @@ class CallKind(StrEnum):
     """What a transaction does, as far as it is understood.
 
     `contract_call` is a call of a registered contract's registered function that decoded to the last byte, with all
-    calls inside it; what it moves may still not be known.
+    calls inside it; what it moves may still not be known. `note` is a wallet's transaction to itself that moves
+    nothing and carries a few bytes that mean nothing to the chain, as an anchor of the log does.
     """
 
     NATIVE = "native_transfer"
     TOKEN = "token_transfer"  # noqa: S105 - an ERC-20 token, not a secret
     CONTRACT = "contract_call"
+    NOTE = "note"
     UNKNOWN = "unknown"
 
 

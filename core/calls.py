@@ -1,8 +1,9 @@
 """A transaction as the calls that it makes: batches are opened, arguments decoded, and what can leave is added up.
 
 A call is understood if it is a plain payment, an ERC-20 transfer of a token that the policy knows, or a call of a
-contract's function that the policy registers, and every byte of it was decoded. One call inside that is not
-understood makes the whole not understood: its parts cannot be weighed without it.
+contract's function that the policy registers, and every byte of it was decoded; or a note, which is a wallet's own
+few bytes to itself, sent with nothing: there is no code at such an address that could read them. One call inside that
+is not understood makes the whole not understood: its parts cannot be weighed without it.
 
 What leaves is known only for payments, transfers and allowances, and for batches of nothing else. An allowance
 counts when it is given, whole, towards whoever may use it: using it later is not a transaction of ours.
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from core.registry import Fact
 
 MOST_CALLS = 32
+NOTE_MOST = 64
+"""The longest data of a note, bytes."""
 MOST_DEPTH = 4
 _TRANSFER = "transfer(address,uint256)"
 _TRANSFER_FROM = "transferFrom(address,address,uint256)"
@@ -148,9 +151,10 @@ def _packed(data: bytes) -> list[_Inner] | None:
 class _Opener:
     """Opens one transaction. Counts the calls, so that none is decoded beyond the bound."""
 
-    def __init__(self, chain: str, books: Books) -> None:
+    def __init__(self, chain: str, books: Books, sender: str) -> None:
         self.chain = chain
         self.books = books
+        self.sender = sender
         self.count = 0
 
     def open(self, call: _Inner, depth: int) -> list[Made]:
@@ -172,6 +176,10 @@ class _Opener:
             delegate=call.delegate,
             contract=entry,
         )
+        if self._is_note(call, depth):
+            # Nothing leaves, towards nobody; only its gas counts.
+            flow = Flow(native_asset(self.chain), call.to, 0)
+            return [dataclasses.replace(made, kind=CallKind.NOTE, flow=flow)]
         if selector is None or call.delegate:
             return [made]
         signatures = [f.signature for f in entry.functions if f.selector == selector] if entry is not None else []
@@ -195,6 +203,17 @@ class _Opener:
             flow=Flow(native_asset(self.chain), call.to, call.value) if understood else None,
             has_data=False,
         )
+
+    def _is_note(self, call: _Inner, depth: int) -> bool:
+        """Whether a wallet of the policy sends itself a few bytes and nothing else.
+
+        Only the transaction itself can be one: inside a batch the sender is the contract that makes it. Where the
+        policy knows a contract or a token under the wallet's own address, something is wrong, and it is none.
+        """
+        own = depth == 0 and call.to == self.sender and call.to in self.books.own(self.chain)
+        token = token_asset(self.chain, call.to) in self.books.assets
+        foreign = token or self.books.names_contract(self.chain, call.to)
+        return own and not foreign and call.value == 0 and len(call.data) <= NOTE_MOST
 
     def _is_token(self, call: _Inner) -> bool:
         """Whether a token that the policy knows is called, and nothing is sent along that it might keep."""
@@ -288,7 +307,7 @@ class Calls:
                 yield one.flow
 
 
-def open_calls(chain: str, to: str, value: int, data: bytes, books: Books) -> Calls:
+def open_calls(chain: str, to: str, value: int, data: bytes, books: Books, *, sender: str = "") -> Calls:
     """Open a transaction.
 
     Args:
@@ -297,10 +316,11 @@ def open_calls(chain: str, to: str, value: int, data: bytes, books: Books) -> Ca
         value: Native coin sent along, wei.
         data: The calldata.
         books: What the policy knows.
+        sender: The wallet that sends it, EIP-55; without it nothing is a note.
     """
     first = _Inner(to, value, data, is_payment=not data)
     try:
-        return Calls(tuple(_Opener(chain, books).open(first, 0)))
+        return Calls(tuple(_Opener(chain, books, sender).open(first, 0)))
     except _TooManyError:
         selector = data[:SELECTOR_BYTES] if len(data) >= SELECTOR_BYTES else None
         entry = books.contract(chain, to)

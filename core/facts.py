@@ -174,7 +174,7 @@ def _call_facts(made: Made, prices: _Prices, books: Books, now: int) -> FactMap:
         facts["approve.asset"] = made.allowance.asset
         facts["approve.spender"] = made.allowance.spender
         facts["approve.amount"] = made.allowance.amount
-    if made.flow is not None and made.kind is not CallKind.CONTRACT:
+    if made.flow is not None and made.kind not in (CallKind.CONTRACT, CallKind.NOTE):
         facts |= {"asset": made.flow.asset, "amount": made.flow.amount}
         facts |= _destination_facts(books, made.chain, made.flow.destination, now)
     usd = None if made.flow is None else prices.usd(made.flow.asset, made.flow.amount)
@@ -241,7 +241,7 @@ def derive_facts(
     """
     said = {n: v for n, v in attested.items() if n in _ATTESTED and fits(n, v)}
     prices, books = _Prices(policy, said, now), books_of(policy)
-    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books)
+    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books, sender=intent.sender)
     facts: FactMap = {
         "initiator": frozenset(who.names),
         "initiator.roles": frozenset(str(role) for role in who.roles),

@@ -83,7 +83,7 @@ REGISTRY: dict[str, FactField] = {
     "destination.beneficiary": _of_call(_TEXT, "Beneficiary of the whitelist entry, else the address itself"),
     "destination.own": _of_call(_FLAG, "One of the institution's own wallets"),
     "destination.lookalike": _of_call(_FLAG, "Unknown, but begins and ends (4 digits each) like a known address"),
-    "call.kind": _of_call(_TEXT, "native_transfer, token_transfer, contract_call or unknown"),
+    "call.kind": _of_call(_TEXT, "native_transfer, token_transfer, contract_call, note or unknown"),
     "contract": _of_call(_TEXT, "Contract that is called"),
     "contract.known": _of_call(_FLAG, "The contract is registered in the policy"),
     "contract.protocol": _of_call(_TEXT, "Protocol of the registered contract"),

@@ -41,7 +41,7 @@ ALWAYS = frozenset(
 )
 """Facts that are derived for every transaction, whatever it is (those of the clock are in `moments`)."""
 _TRANSFER = "0xa9059cbb"
-_KINDS = (CallKind.NATIVE, CallKind.TOKEN, CallKind.CONTRACT, CallKind.UNKNOWN)
+_KINDS = (CallKind.NATIVE, CallKind.TOKEN, CallKind.CONTRACT, CallKind.NOTE, CallKind.UNKNOWN)
 
 
 def call_axioms(universe: Universe, version: str) -> Iterator[z3.BoolRef]:
@@ -49,9 +49,9 @@ def call_axioms(universe: Universe, version: str) -> Iterator[z3.BoolRef]:
     for field in sorted(ALWAYS):
         yield universe.term(field, version).known
     kind = universe.text("call.kind")
-    native, token, contract, unknown = (kind.equals(one.value) for one in _KINDS)
+    native, token, contract, note, unknown = (kind.equals(one.value) for one in _KINDS)
     transfer = z3.Or(native, token)
-    yield either([native, token, contract, unknown])
+    yield either([native, token, contract, note, unknown])
     yield universe.text("destination").known == transfer
     yield universe.flag("calls.unknown").on == unknown
     callee, registered = universe.text("contract"), universe.flag("contract.known")
@@ -61,18 +61,21 @@ def call_axioms(universe: Universe, version: str) -> Iterator[z3.BoolRef]:
     yield z3.Implies(native, z3.Not(z3.Or(callee.known, selector.known)))
     yield z3.Implies(token, both([callee.known, selector.known, selector.equals(_TRANSFER)]))
     yield z3.Implies(contract, both([callee.known, selector.known, registered.on]))
+    yield z3.Implies(note, both([callee.known, registered.known, z3.Not(registered.on)]))
+    yield z3.Implies(note, both([universe.number(field).at_most(0) for field in ("value", "usd")]))
     for field in ("calls.count", "calls.depth"):
         yield universe.term(field).known == z3.Not(unknown)
-    yield z3.Implies(transfer, universe.term("wallets.named", version).known)
+    yield z3.Implies(z3.Or(transfer, note), universe.term("wallets.named", version).known)
     yield z3.Implies(unknown, z3.Not(universe.term("wallets.named", version).known))
     yield z3.Implies(z3.Not(unknown), universe.flag("calls.delegate").known)
     for field in ("calls.delegate", "approve.any", "approve.unlimited"):
         flag = universe.flag(field)
-        yield z3.Implies(transfer, z3.And(flag.known, z3.Not(flag.on)))
+        yield z3.Implies(z3.Or(transfer, note), z3.And(flag.known, z3.Not(flag.on)))
     yield z3.Implies(universe.flag("approve.unlimited").on, universe.flag("approve.any").on)
     yield z3.Implies(token, universe.number("value").at_most(0))
     yield z3.Implies(
-        transfer, z3.And(universe.number("calls.count").at_most(1), universe.number("calls.depth").at_most(0))
+        z3.Or(transfer, note),
+        z3.And(universe.number("calls.count").at_most(1), universe.number("calls.depth").at_most(0)),
     )
     yield from _chain_axioms(universe, native, token)
 

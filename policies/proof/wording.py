@@ -63,6 +63,8 @@ def subject_words(policy: Policy, facts: FactMap) -> str:
     kind = facts.get("call.kind")
     if kind in (CallKind.NATIVE.value, CallKind.TOKEN.value):
         return f"a transfer of {_amount(policy, facts)} to {_destination(policy, facts)}"
+    if kind == CallKind.NOTE.value:
+        return "a note of a few bytes to the wallet itself"
     contract = facts.get("contract")
     where = f" of {contract}" if isinstance(contract, str) else ""
     worth = f" worth {_amount(policy, facts)}" if isinstance(facts.get("usd"), int) else ""
