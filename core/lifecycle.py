@@ -29,6 +29,7 @@ class State(StrEnum):
     CONFIRMED = "confirmed"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
 
 class Event(StrEnum):
@@ -44,14 +45,18 @@ class Event(StrEnum):
     BLOCK = "block"
     HAND_OVER = "hand_over"
     SIGNER_WAITS = "signer_waits"
+    SIGNER_DOUBTED = "signer_doubted"
     SIGNER_REFUSES = "signer_refuses"
     SIGN = "sign"
+    SIGN_CANCEL = "sign_cancel"
+    RAISE = "raise"
     SEND = "send"
     INCLUDE = "include"
     REORG = "reorg"
     FINALISE = "finalise"
     REVERT = "revert"
     SUPERSEDE = "supersede"
+    CANCEL = "cancel"
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -70,8 +75,12 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.APPROVED, Event.BLOCK): State.BLOCKED,
     (State.APPROVED, Event.HAND_OVER): State.SIGNING,
     (State.SIGNING, Event.SIGNER_WAITS): State.SIGNING,
+    (State.SIGNING, Event.SIGNER_DOUBTED): State.SIGNING,
     (State.SIGNING, Event.SIGNER_REFUSES): State.REFUSED,
     (State.SIGNING, Event.SIGN): State.LIVE,
+    (State.SIGNING, Event.SIGN_CANCEL): State.LIVE,
+    (State.LIVE, Event.SIGN_CANCEL): State.LIVE,
+    (State.LIVE, Event.RAISE): State.LIVE,
     (State.LIVE, Event.SEND): State.LIVE,
     (State.LIVE, Event.INCLUDE): State.CONFIRMING,
     (State.LIVE, Event.SUPERSEDE): State.SUPERSEDED,
@@ -81,6 +90,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.CONFIRMING, Event.FINALISE): State.CONFIRMED,
     (State.CONFIRMING, Event.REVERT): State.FAILED,
     (State.CONFIRMING, Event.SUPERSEDE): State.SUPERSEDED,
+    (State.CONFIRMING, Event.CANCEL): State.CANCELLED,
 }
 
 FINAL = frozenset(
@@ -94,6 +104,7 @@ FINAL = frozenset(
         State.CONFIRMED,
         State.FAILED,
         State.SUPERSEDED,
+        State.CANCELLED,
     }
 )
 

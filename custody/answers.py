@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from core.cancel import CANCEL_GAS
 from core.documents.bundle import Signature
 from core.errors import CoreError, EncodingError, Refusal
 from core.evm import Type2, address_of, decode_signed, recover
@@ -15,16 +16,13 @@ from core.keccak import keccak256
 from core.names import DIGEST
 from core.schema import read_struct
 from custody.errors import SignerAnswerError, SignerWaitsError
-from custody.lanes import LaneStatus
+from custody.nonces import LaneStatus
 
 if TYPE_CHECKING:
-    from core.documents.bundle import Attempt, Bundle
-    from core.documents.mandate import Intent
+    from core.documents.bundle import Bundle
 
 STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID})
 """Refusals that say nothing about the case: it waits until the halt is lifted or the clock is right."""
-LANE_MISMATCH = frozenset({Refusal.NONCE, Refusal.INTENT_USED})
-"""Refusals that say our nonces are not the signer's: a restored database, for instance. A person has to look."""
 VERSION = 1
 """Of the frames that signers read."""
 _MESSAGE_MOST = 300
@@ -74,8 +72,23 @@ def result_read(answer: dict[str, object]) -> dict[str, object] | Refused:
     return Refused(code=refusal, message=message)
 
 
-def read_signature(answer: dict[str, object], *, intent: Intent, attempt: Attempt) -> Signature | Refused:
-    """Read the answer to `sign_frame`, and check that the bytes are this intent at this nonce, by this wallet.
+def _expected(bundle: Bundle) -> Type2:
+    """Return the transaction that was asked for: the intent's, or the cancelling self-send at its nonce."""
+    intent, attempt, cancels = bundle.intent, bundle.attempt, bundle.cancel is not None
+    return Type2(
+        chain_id=intent.chain_id,
+        nonce=attempt.nonce,
+        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+        max_fee_per_gas=attempt.max_fee_per_gas,
+        gas=CANCEL_GAS if cancels else intent.gas,
+        to=intent.sender if cancels else intent.to,
+        value=0 if cancels else intent.value,
+        data=b"" if cancels else intent.data,
+    )
+
+
+def read_signature(answer: dict[str, object], *, bundle: Bundle) -> Signature | Refused:
+    """Read the answer to `sign_frame`, and check that the bytes are what was asked for, by this wallet.
 
     Raises:
         SignerWaitsError: If there is no decision.
@@ -84,25 +97,15 @@ def read_signature(answer: dict[str, object], *, intent: Intent, attempt: Attemp
     result = result_read(answer)
     if isinstance(result, Refused):
         return result
-    expected = Type2(
-        chain_id=intent.chain_id,
-        nonce=attempt.nonce,
-        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
-        max_fee_per_gas=attempt.max_fee_per_gas,
-        gas=intent.gas,
-        to=intent.to,
-        value=intent.value,
-        data=intent.data,
-    )
     try:
         signature = read_struct(Signature, result, "signature")
         transaction, seal = decode_signed(signature.raw)
         signed_by = address_of(recover(transaction.signing_hash, seal))
     except (CoreError, EncodingError) as error:
         raise SignerAnswerError("answer", f"unreadable signature: {error}") from error
-    if transaction != expected:
+    if transaction != _expected(bundle):
         raise SignerAnswerError("answer", "the signed bytes are another transaction")
-    if signed_by != intent.sender:
+    if signed_by != bundle.intent.sender:
         raise SignerAnswerError("answer", "signed by another key")
     if keccak256(signature.raw) != signature.transaction_hash:
         raise SignerAnswerError("answer", "the hash is not that of the bytes")

@@ -1,4 +1,4 @@
-"""Sending stored bytes to every node, again and again until they are seen: the same bytes, never others.
+"""Sending stored bytes to nodes, again and again until they are seen: the same bytes, never others.
 
 "Already known" is success. A time-out is ambiguous, never failure. A node's refusal is kept and shown, but does not
 end the job: whoever holds the bytes can send them elsewhere, so only the chain says how it ends.
@@ -15,10 +15,12 @@ from chains.reads import node_open
 from chains.selectors import node_list_usable
 from chains.services import node_stop
 from core.custody_lifecycle import JobEvent, JobState
+from core.documents.mandate import Intent
 from custody.backoff import backoff
 from custody.failpoints import failpoint
+from custody.machine import Kind, sends_of
 from custody.models import BroadcastAttempt, BroadcastOutcome, Job, Transmission
-from custody.selectors import transmission_list
+from custody.selectors import rule_of, transmission_list
 from custody.settings import poll_interval
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
 
@@ -28,6 +30,28 @@ if TYPE_CHECKING:
     from chains.models import Node
 
 PERHAPS_SENT = frozenset({BroadcastOutcome.ACCEPTED, BroadcastOutcome.KNOWN, BroadcastOutcome.AMBIGUOUS})
+
+
+_TRANSFER = bytes.fromhex("a9059cbb")
+"""ERC-20 `transfer(address,uint256)`."""
+
+
+def trades(intent: Intent) -> bool:
+    """Whether an intent calls a contract for more than moving a token: others could run ahead of it."""
+    return bool(intent.data) and intent.data[:4] != _TRANSFER
+
+
+def nodes_to_send(*, job: Job) -> tuple[list[Node], str]:
+    """Return the nodes that are sent a job's bytes, and what is wrong if there are none.
+
+    What trades goes to the chain's private nodes alone, where its rule names any; never to all because they are away.
+    """
+    usable = node_list_usable(chain=job.wallet.chain_id)
+    private = rule_of(chain=job.wallet.chain_id).private_labels
+    if not private or not trades(Intent.from_bytes(job.intent.encode())):
+        return usable, "no usable node"
+    chosen = [node for node in usable if node.label in private]
+    return chosen, f"none of the private nodes ({', '.join(sorted(private))}) can be used"
 
 
 def _send(node: Node, transmission: Transmission) -> tuple[BroadcastOutcome, str]:
@@ -74,14 +98,16 @@ def _attempt(claim: Claim, node: Node, transmission: Transmission, now: dt.datet
 
 
 def job_broadcast(*, claim: Claim, now: dt.datetime) -> None:
-    """Send all of a signed job's bytes to every usable node of its chain.
+    """Send all of a signed job's bytes to every node that may have them.
 
     Raises:
         LeaseLostError: If the job is no longer ours.
     """
     job = Job.objects.select_related("wallet").get(pk=claim.job_id)
-    nodes = node_list_usable(chain=job.wallet.chain_id)
-    sent = transmission_list(job=job)
+    nodes, missing = nodes_to_send(job=job)
+    stored = transmission_list(job=job)
+    chosen = sends_of([(one.transaction_hash, Kind(one.kind)) for one in stored], state=JobState(job.state))
+    sent = [one for one in stored if one.transaction_hash in chosen]
     attempts = [_attempt(claim, node, transmission, now) for transmission in sent for node in nodes]
     perhaps = any(attempt.outcome in PERHAPS_SENT for attempt in attempts)
     with job_locked(claim=claim) as job:
@@ -97,6 +123,6 @@ def job_broadcast(*, claim: Claim, now: dt.datetime) -> None:
         elif perhaps:
             job_postpone(job=job, now=now, due_at=now + poll_interval())
         else:
-            reasons = "; ".join(f"{a.node}: {a.message or a.outcome}" for a in attempts) or "no usable node"
+            reasons = "; ".join(f"{a.node}: {a.message or a.outcome}" for a in attempts) or missing
             job_postpone(job=job, now=now, due_at=now + backoff(job.trials), code="unsent", message=reasons)
     failpoint("custody.live.after_commit")

@@ -31,6 +31,14 @@ FAILPOINTS = (
     "custody.include.after_commit",
     "custody.final.before_commit",
     "custody.final.after_commit",
+    "custody.raise.before_commit",
+    "custody.raise.after_commit",
+    "custody.raise_store.before_commit",
+    "custody.raise_store.after_commit",
+    "custody.cancel_store.before_commit",
+    "custody.cancel_store.after_commit",
+    "custody.reorg.before_commit",
+    "custody.reorg.after_commit",
 )
 _passed: Counter[str] = Counter()
 

@@ -5,12 +5,35 @@ The job row is the outbox: all work can be reconstructed from here, whatever a b
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import models
 
 from chains.amounts import AmountField
 from chains.models import Chain
 from core.custody_lifecycle import JobState
 from core.documents.roster import WalletKind
+from custody.machine import Kind
+from custody.models_ledger import BalancePoint, LedgerCursor, StrangeOutflow
+
+__all__ = [
+    "BalancePoint",
+    "BroadcastAttempt",
+    "BroadcastOutcome",
+    "CancelOrder",
+    "CancelState",
+    "ChainRule",
+    "Confirmation",
+    "ConfirmationStatus",
+    "Finality",
+    "Job",
+    "LedgerCursor",
+    "NonceAssignment",
+    "NonceLane",
+    "StrangeOutflow",
+    "Transmission",
+    "Wallet",
+]
 
 _DIGEST = 64
 _ERROR_MOST = 400
@@ -55,6 +78,11 @@ class Job(models.Model):
     )
     bundle = models.TextField(blank=True, help_text="The bundle that was answered with the stored signature.")
     signed_at = models.DateTimeField(null=True)
+    # Fees of the attempt that is being asked for, written down before the signer is: killed in between, the same
+    # attempt is asked for again, whatever nodes suggest by then.
+    attempt_most = AmountField(null=True)
+    attempt_tip = AmountField(null=True)
+    raise_at = models.DateTimeField(null=True, help_text="When fees are raised if nothing is mined; null: never.")
     error_code = models.CharField(max_length=64, blank=True)
     error = models.CharField(max_length=_ERROR_MOST, blank=True)
     trials = models.PositiveIntegerField(default=0, help_text="Steps in a row that led nowhere.")
@@ -132,7 +160,11 @@ class Transmission(models.Model):
 
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="transmissions")
     transaction_hash = models.CharField(max_length=_DIGEST, unique=True)
+    kind = models.CharField(
+        max_length=8, choices=[(kind.value, kind.value) for kind in Kind], default=Kind.PAYMENT.value
+    )
     raw = models.BinaryField()
+    bundle = models.TextField(blank=True, help_text="The case that these bytes were signed for.")
     nonce = models.BigIntegerField()
     max_fee_per_gas = AmountField()
     max_priority_fee_per_gas = AmountField()
@@ -186,6 +218,7 @@ class ConfirmationStatus(models.TextChoices):
     INCLUDED = "included"
     REORGED = "reorged"
     FINAL = "final"
+    CONTRADICTED = "contradicted"
 
 
 class Confirmation(models.Model):
@@ -200,6 +233,8 @@ class Confirmation(models.Model):
     depth = models.PositiveIntegerField(default=1, help_text="Blocks on top, its own included, when last looked at.")
     status = models.CharField(max_length=16, choices=ConfirmationStatus.choices, default=ConfirmationStatus.INCLUDED)
     seen_at = models.DateTimeField()
+    final_at = models.DateTimeField(null=True)
+    evidence = models.TextField(blank=True, help_text="What proves it against the block's header, canonical JSON.")
 
     class Meta:
         """Oldest first; at most one sighting counts at a time."""
@@ -216,3 +251,83 @@ class Confirmation(models.Model):
     def __str__(self) -> str:
         """Name block and status."""
         return f"block {self.block_number}: {self.status}"
+
+
+class CancelState(models.TextChoices):
+    """Where a cancel stands that people consented to. What becomes of its bytes is the job's story."""
+
+    ORDERED = "ordered"
+    SIGNED = "signed"
+    FAILED = "failed"
+
+
+class CancelOrder(models.Model):
+    """A cancel with the consents of its quorum, as the signer will be given it. One at a time for each job."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="cancels")
+    digest = models.CharField(max_length=_DIGEST, unique=True)
+    document = models.TextField()
+    consents = models.TextField()
+    state = models.CharField(max_length=8, choices=CancelState.choices, default=CancelState.ORDERED)
+    error = models.CharField(max_length=_ERROR_MOST, blank=True)
+    ordered_at = models.DateTimeField()
+    retry_at = models.DateTimeField(help_text="When the signer is asked (again).")
+
+    class Meta:
+        """The signer takes one cancel for each nonce, so a second one while the first may be signed is refused."""
+
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=["job"], condition=~models.Q(state="failed"), name="one_cancel_at_a_time"),
+        )
+
+    def __str__(self) -> str:
+        """Name it by its document."""
+        return f"{self.digest[:16]} {self.state}"
+
+
+class Finality(models.TextChoices):
+    """What makes a block of a chain final, beside its depth."""
+
+    DEPTH = "depth"
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
+class ChainRule(models.Model):
+    """How custody works on a chain. A chain without a row works by the defaults of these fields."""
+
+    chain = models.OneToOneField(Chain, on_delete=models.PROTECT, primary_key=True, related_name="custody_rule")
+    finality = models.CharField(
+        max_length=12,
+        choices=Finality.choices,
+        default=Finality.DEPTH,
+        help_text="“safe” and “finalized” ask for that block of the chain as well as for the depth.",
+    )
+    raise_seconds = models.PositiveIntegerField(
+        default=90, help_text="Seconds without inclusion after which fees are raised. 0: never by itself."
+    )
+    guard_seconds = models.PositiveIntegerField(
+        default=86_400, help_text="Seconds for which a final transaction is still watched."
+    )
+    gas_low = AmountField(
+        default=5 * 10**16, help_text="Base units of the coin below which a wallet's balance is too low for gas."
+    )
+    private_nodes = models.CharField(
+        max_length=400,
+        blank=True,
+        help_text="Labels of the nodes, with commas, that alone are sent contract calls. Empty: all nodes.",
+    )
+
+    def __str__(self) -> str:
+        """Name the chain."""
+        return f"Rule of {self.chain_id}"
+
+    def raise_at(self, now: dt.datetime) -> dt.datetime | None:
+        """Return when fees are raised if nothing is mined until then; None: never by themselves."""
+        return now + dt.timedelta(seconds=self.raise_seconds) if self.raise_seconds else None
+
+    @property
+    def private_labels(self) -> frozenset[str]:
+        """The labels of the nodes that alone are sent what trades."""
+        return frozenset(part.strip() for part in self.private_nodes.split(",") if part.strip())

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from core.custody_lifecycle import JOB_FINAL, JOB_LIVE, JobState
 from core.documents.bundle import Bundle, CaseFile
 from custody.errors import JobMissingError
-from custody.models import Confirmation, ConfirmationStatus, Job, NonceAssignment, Transmission, Wallet
+from custody.machine import Kind
+from custody.models import (
+    CancelOrder,
+    CancelState,
+    ChainRule,
+    Confirmation,
+    ConfirmationStatus,
+    Job,
+    NonceAssignment,
+    Transmission,
+    Wallet,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -33,6 +44,17 @@ class JobProgress:
     depth: int
     depth_needed: int
     signed_at: dt.datetime | None
+
+
+def rule_of(*, chain: str) -> ChainRule:
+    """Return how custody works on a chain: its row, or the defaults."""
+    return ChainRule.objects.filter(pk=chain).first() or ChainRule(chain_id=chain)
+
+
+def cancel_of(*, job: Job) -> CancelOrder | None:
+    """Return the cancel of a job that was ordered or signed, else the newest that failed, or None."""
+    orders = CancelOrder.objects.filter(job=job)
+    return orders.exclude(state=CancelState.FAILED).first() or orders.last()
 
 
 def wallet_list(*, chain: str | None = None) -> QuerySet[Wallet]:
@@ -112,10 +134,11 @@ def case_file_get(*, intent_digest: str, policies: tuple[SignedPolicy, ...]) -> 
     sent = transmission_list(job=job) if job is not None else []
     if job is None or job.signed_at is None or not sent:
         raise JobMissingError(f"no signed case for intent {intent_digest}")
+    kept = next((one for one in sent if one.kind == Kind.PAYMENT), sent[0])
     return CaseFile(
         kind="countersign.case.v1",
         policies=policies,
-        bundle=Bundle.from_bytes(job.bundle.encode()),
+        bundle=Bundle.from_bytes((kept.bundle or job.bundle).encode()),
         signed_at=int(job.signed_at.timestamp()),
-        raw=bytes(sent[0].raw),
+        raw=bytes(kept.raw),
     )

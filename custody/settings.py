@@ -20,3 +20,13 @@ def poll_interval() -> dt.timedelta:
 def resend_interval() -> dt.timedelta:
     """Return after how long unseen bytes are sent again."""
     return dt.timedelta(seconds=float(getattr(settings, "COUNTERSIGN_RESEND_SECONDS", 15.0)))
+
+
+def guard_interval(final_for: dt.timedelta) -> dt.timedelta:
+    """Return when a final transaction is looked at next: seldom, and ever more so the longer it has stood.
+
+    Args:
+        final_for: How long it has been final.
+    """
+    least = dt.timedelta(seconds=float(getattr(settings, "COUNTERSIGN_GUARD_SECONDS", 30.0)))
+    return max(least, final_for / 2)

@@ -1,7 +1,7 @@
 """From a pinned nonce to stored signed bytes: build the bundle, ask the signer, check, store.
 
 Killed anywhere, the same intent goes to the same signer at the same nonce again: the signer journals before it signs
-and answers a repetition with the signature that it has.
+and answers a repetition with the signature that it has. Fees are written down before the signer is asked for them.
 """
 
 from __future__ import annotations
@@ -18,31 +18,42 @@ from core.documents.base import VERSION, Header
 from core.documents.bundle import Attempt, Bundle, Signature
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.mandate import Intent, Mandate
-from custody.answers import LANE_MISMATCH, Refused, read_signature, read_status, sign_frame, status_frame
+from custody.answers import Refused, read_signature, read_status, sign_frame, status_frame
 from custody.backoff import backoff
 from custody.errors import SignerWaitsError
 from custody.failpoints import failpoint
-from custody.lanes import lane_advance, nonce_release
+from custody.fees import Fees
+from custody.lanes import doubts_wake, lane_advance, nonce_release
+from custody.machine import Kind
 from custody.models import Job, NonceAssignment, Transmission
+from custody.nonces import LaneStatus, Reading, refusal_read
 from custody.ports import signer_port
+from custody.selectors import rule_of
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from core.documents.bundle import CancelCase
+
 BUNDLE_SECONDS = 600
 
 
-def bundle_build(*, job: Job, nonce: int, now: dt.datetime) -> Bundle:
+def bundle_build(
+    *, job: Job, nonce: int, now: dt.datetime, fees: Fees | None = None, cancel: CancelCase | None = None
+) -> Bundle:
     """Put the case together from the stored documents.
 
     Args:
         job: The job.
         nonce: The pinned nonce.
         now: The current time.
+        fees: Of this attempt; None for the job's own that are written down, or else the consented caps.
+        cancel: Asks for the cancelling self-send at that nonce instead.
     """
     mandate = Mandate.from_bytes(job.mandate.encode())
     intent = Intent.from_bytes(job.intent.encode())
+    paid = fees or attempt_fees(job) or Fees(most=intent.max_fee_per_gas, tip=intent.max_priority_fee_per_gas)
     created = int(now.timestamp())
     return Bundle(
         header=Header(
@@ -53,75 +64,116 @@ def bundle_build(*, job: Job, nonce: int, now: dt.datetime) -> Bundle:
             created=created,
             expires=created + BUNDLE_SECONDS,
         ),
-        policy=job.policy_digest,
+        policy=job.policy_digest if cancel is None else cancel.document.policy,
         mandate=mandate,
         intent=intent,
-        # The consented caps are the attempt's fees: nothing that a node says moves them.
-        attempt=Attempt(
-            nonce=nonce,
-            max_fee_per_gas=intent.max_fee_per_gas,
-            max_priority_fee_per_gas=intent.max_priority_fee_per_gas,
-        ),
+        attempt=Attempt(nonce=nonce, max_fee_per_gas=paid.most, max_priority_fee_per_gas=paid.tip),
         consents=SIGNED_CONSENTS.read(parse(job.consents.encode()), "consents"),
         attestations=(),
-        cancel=None,
+        cancel=cancel,
     )
 
 
-def _ask(job: Job, bundle: Bundle) -> Signature | Refused:
-    """Ask the signer, and make sure that a refusal is one that used up nothing.
+def attempt_fees(job: Job) -> Fees | None:
+    """Return the fees of the attempt that is being asked for, or None where none is written down."""
+    if job.attempt_most is None or job.attempt_tip is None:
+        return None
+    return Fees(most=job.attempt_most, tip=job.attempt_tip)
+
+
+def signer_ask(*, job: Job, bundle: Bundle) -> Signature | Refused:
+    """Hand a case to the job's signer and check what comes back.
 
     Raises:
-        SignerWaitsError: If there is no decision, or our nonces are not the signer's.
+        SignerWaitsError: If there is no decision.
+        SignerAnswerError: If the bytes are anything else than what was asked for.
     """
     outside_transaction("a signer asked")
     port = signer_port()
     failpoint("custody.sign.before_request")
-    answer = read_signature(
-        port.request(job.wallet.signer, sign_frame(bundle)), intent=bundle.intent, attempt=bundle.attempt
-    )
+    answer = read_signature(port.request(job.wallet.signer, sign_frame(bundle)), bundle=bundle)
     failpoint("custody.sign.after_answer")
+    return answer
+
+
+def lane_status(*, job: Job) -> LaneStatus:
+    """Ask the job's signer where the wallet's lane stands. By the same courier: it proves nothing.
+
+    Raises:
+        SignerWaitsError: If there is no usable answer.
+    """
+    outside_transaction("a signer asked")
+    return read_status(signer_port().request(job.wallet.signer, status_frame()), wallet=job.wallet_id)
+
+
+def _ask(job: Job, bundle: Bundle) -> Signature | Refused:
+    """Ask the signer, and hold a refusal against its own lane.
+
+    Raises:
+        SignerWaitsError: If there is no decision, or our nonces are not the signer's.
+    """
+    answer = signer_ask(job=job, bundle=bundle)
     if isinstance(answer, Signature):
         return answer
-    lane = read_status(port.request(job.wallet.signer, status_frame()), wallet=job.wallet_id)
-    nonce = bundle.attempt.nonce
-    if lane.held.get(nonce) == job.intent_digest:
-        # Journalled is signed, for ever: somebody may hold these bytes, so the case cannot end as refused.
+    lane, nonce = lane_status(job=job), bundle.attempt.nonce
+    reading = refusal_read(answer.code, lane=lane, nonce=nonce, intent=job.intent_digest)
+    if reading is Reading.HELD:
         message = f"refused now ({answer.code}: {answer.message}), but nonce {nonce} holds this intent already"
         raise SignerWaitsError("held", message)
-    if lane.next_nonce > nonce or answer.code in LANE_MISMATCH:
+    if reading is Reading.MISMATCH:
         message = f"{answer.message}; the signer's next nonce is {lane.next_nonce}, ours is {nonce}"
         raise SignerWaitsError("lane_mismatch", message)
     return answer
 
 
-def _store(job: Job, bundle: Bundle, signature: Signature, now: dt.datetime) -> None:
+def signature_store(*, job: Job, bundle: Bundle, signature: Signature, now: dt.datetime) -> dict[str, object]:
+    """Store signed bytes of a locked job, before they are sent anywhere; the caller moves the job along.
+
+    Returns:
+        What the audit entries of this say.
+    """
+    kind = Kind.PAYMENT if bundle.cancel is None else Kind.CANCEL
     transaction_hash = signature.transaction_hash.hex()
-    Transmission.objects.create(
-        job=job,
+    text = bundle.to_bytes().decode()
+    Transmission.objects.get_or_create(
         transaction_hash=transaction_hash,
-        raw=signature.raw,
-        nonce=bundle.attempt.nonce,
-        max_fee_per_gas=bundle.attempt.max_fee_per_gas,
-        max_priority_fee_per_gas=bundle.attempt.max_priority_fee_per_gas,
-        stored_at=now,
+        defaults={
+            "job": job,
+            "kind": kind.value,
+            "raw": signature.raw,
+            "bundle": text,
+            "nonce": bundle.attempt.nonce,
+            "max_fee_per_gas": bundle.attempt.max_fee_per_gas,
+            "max_priority_fee_per_gas": bundle.attempt.max_priority_fee_per_gas,
+            "stored_at": now,
+        },
     )
-    job.bundle = bundle.to_bytes().decode()
-    job.signed_at = now
+    if job.signed_at is None:
+        job.bundle, job.signed_at = text, now
+    if kind is Kind.PAYMENT:
+        job.attempt_most = job.attempt_tip = None
+    job.raise_at = rule_of(chain=job.wallet.chain_id).raise_at(now)
     payload: dict[str, object] = {
         "bundle": bundle.digest,
+        "kind": kind.value,
         "nonce": bundle.attempt.nonce,
         "repeated": signature.repeated,
         "signer": signature.signer,
         "transaction": transaction_hash,
     }
     entry_append(actor=ACTOR, tag=AuditTag.ATTEMPT_STORED, subject=job.intent_digest, payload=payload)
-    job_move(job=job, event=JobEvent.SIGN, now=now, payload=payload)
-    failpoint("custody.store.before_commit")
+    return payload
+
+
+def _refused_words(answer: Refused, nonce: int) -> str:
+    return (
+        f"{answer.message}. The courier reports this refusal, and the signer's status fits it; a proof it is not. "
+        f"The case ends once other bytes are signed at nonce {nonce}, or once it has expired."
+    )
 
 
 def job_sign(*, claim: Claim, now: dt.datetime) -> None:
-    """Ask the signer for a pinned job's signature and store it; or end the job as refused; or let it wait.
+    """Ask the signer for a pinned job's signature and store it; or note its refusal; or let it wait.
 
     Raises:
         LeaseLostError: If the job is no longer ours.
@@ -137,7 +189,9 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
         return
     with job_locked(claim=claim) as job:
         if isinstance(answer, Signature):
-            _store(job, bundle, answer, now)
+            payload = signature_store(job=job, bundle=bundle, signature=answer, now=now)
+            job_move(job=job, event=JobEvent.SIGN, now=now, payload=payload)
+            failpoint("custody.store.before_commit")
         else:
             nonce_release(job=job, now=now)
             job_move(
@@ -146,10 +200,11 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
                 now=now,
                 payload={"nonce": nonce},
                 code=answer.code.value,
-                message=answer.message,
+                message=_refused_words(answer, nonce),
             )
     failpoint("custody.store.after_commit")
     lane_advance(wallet_id=job.wallet_id, now=now)
+    doubts_wake(wallet_id=job.wallet_id, now=now)
 
 
 def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
@@ -168,3 +223,5 @@ def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
             )
         else:
             job_postpone(job=job, now=now, due_at=due_at, code=error.code, message=error.message)
+    if error.code == "lane_mismatch":
+        doubts_wake(wallet_id=job.wallet_id, now=now)

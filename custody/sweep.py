@@ -15,13 +15,17 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from chains.errors import ChainsError
 from core.custody_lifecycle import JobState
+from custody.attempts import can_raise, cancel_due, job_cancel, job_raise
 from custody.backoff import backoff
 from custody.broadcast import job_broadcast
-from custody.confirm import job_follow, job_observe
+from custody.confirm import job_follow, job_guard, job_observe
+from custody.doubts import job_doubt
 from custody.errors import LaneError, LeaseLostError
 from custody.failpoints import failpoint
 from custody.lanes import nonce_pin
-from custody.models import BroadcastAttempt, Job, Transmission
+from custody.machine import Act, Finding, Step, step_of, unmined_act
+from custody.models import BroadcastAttempt, Job
+from custody.selectors import transmission_list
 from custody.settings import lease, poll_interval, resend_interval
 from custody.signing import job_sign
 from custody.transitions import Claim, job_locked, job_postpone
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 STEPS_MOST = 64
 """Steps of one sweep: it ends even where every step makes the next one due at once."""
 _LANE_BUSY = dt.timedelta(milliseconds=500)
+_MOVED = frozenset({Finding.INCLUDED, Finding.SUPERSEDED})
+_TAKEN = "its nonce is consumed by a transaction that is not ours; not final yet"
 _logger = logging.getLogger(__name__)
 
 
@@ -61,36 +67,63 @@ def _sign(claim: Claim, now: dt.datetime) -> None:
     job_sign(claim=claim, now=now)
 
 
+def _cancel(claim: Claim, now: dt.datetime) -> None:
+    order = cancel_due(job=Job.objects.get(pk=claim.job_id), now=now)
+    if order is not None:
+        job_cancel(claim=claim, order=order, now=now)
+
+
+def _doubt(claim: Claim, now: dt.datetime) -> None:
+    job_doubt(claim=claim, now=now)
+
+
 def _send(claim: Claim, now: dt.datetime) -> None:
     # Bytes that were perhaps sent before (a crash, a time-out, somebody else) may be mined already.
     tried = BroadcastAttempt.objects.filter(transmission__job_id=claim.job_id)
-    if tried.exists() and job_observe(claim=claim, now=now):
+    if tried.exists() and job_observe(claim=claim, now=now) in _MOVED:
         return
     job_broadcast(claim=claim, now=now)
 
 
 def _watch(claim: Claim, now: dt.datetime) -> None:
-    if job_observe(claim=claim, now=now):
+    finding = job_observe(claim=claim, now=now)
+    if finding in _MOVED:
         return
-    fresh = Transmission.objects.filter(job_id=claim.job_id, sent_at__gt=now - resend_interval())
-    if not fresh.exists():
+    job = Job.objects.select_related("wallet").get(pk=claim.job_id)
+    sent = transmission_list(job=job)
+    act = unmined_act(
+        finding=finding,
+        can_raise=can_raise(job=job, sent=sent),
+        raise_due=job.raise_at is not None and job.raise_at <= now,
+        resend_due=any(one.sent_at is None or one.sent_at <= now - resend_interval() for one in sent),
+    )
+    if act is Act.RAISE:
+        job_raise(claim=claim, now=now)
+    elif act is Act.SEND:
         job_broadcast(claim=claim, now=now)
-        return
-    with job_locked(claim=claim) as job:
-        job_postpone(job=job, now=now, due_at=now + poll_interval())
+    else:
+        with job_locked(claim=claim) as job:
+            code, message = ("nonce_taken", _TAKEN) if finding is Finding.TAKEN else ("", "")
+            job_postpone(job=job, now=now, due_at=now + poll_interval(), code=code, message=message)
 
 
 def _follow(claim: Claim, now: dt.datetime) -> None:
     job_follow(claim=claim, now=now)
 
 
-_STEPS: dict[JobState, Callable[[Claim, dt.datetime], None]] = {
-    JobState.QUEUED: _pin,
-    JobState.PINNED: _sign,
-    JobState.WAITING: _sign,
-    JobState.SIGNED: _send,
-    JobState.LIVE: _watch,
-    JobState.INCLUDED: _follow,
+def _guard(claim: Claim, now: dt.datetime) -> None:
+    job_guard(claim=claim, now=now)
+
+
+_STEPS: dict[Step, Callable[[Claim, dt.datetime], None]] = {
+    Step.PIN: _pin,
+    Step.SIGN: _sign,
+    Step.CANCEL: _cancel,
+    Step.DOUBT: _doubt,
+    Step.SEND: _send,
+    Step.WATCH: _watch,
+    Step.FOLLOW: _follow,
+    Step.GUARD: _guard,
 }
 
 
@@ -104,8 +137,9 @@ def _hold(claim: Claim, code: str, message: str, now: dt.datetime) -> None:
 
 def job_advance(*, claim: Claim, now: dt.datetime) -> None:
     """Advance a claimed job by one step. Whatever goes wrong, the job waits and is tried again."""
-    state = JobState(Job.objects.values_list("state", flat=True).get(pk=claim.job_id))
-    step = _STEPS.get(state)
+    job = Job.objects.get(pk=claim.job_id)
+    state = JobState(job.state)
+    step = _STEPS.get(step_of(state, cancel_due=cancel_due(job=job, now=now) is not None))
     if step is None:
         with job_locked(claim=claim) as job:
             job.due_at = job.lease_until = None

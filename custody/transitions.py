@@ -11,8 +11,9 @@ from django.db import transaction
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
-from core.custody_lifecycle import JOB_FINAL, JobEvent, JobState, job_apply
+from core.custody_lifecycle import JobEvent, JobState, job_apply
 from custody.errors import LeaseLostError
+from custody.machine import is_due_again
 from custody.models import Job
 from custody.ports import JobChange, job_change_announce
 
@@ -25,18 +26,28 @@ ERROR_MOST = 400
 _TAGS: dict[JobEvent, AuditTag] = {
     JobEvent.PIN: AuditTag.NONCE_ASSIGNED,
     JobEvent.SIGNER_WAITS: AuditTag.JOB_WAITS,
-    JobEvent.SIGNER_REFUSES: AuditTag.JOB_REFUSED,
+    JobEvent.SIGNER_REFUSES: AuditTag.JOB_DOUBTED,
+    JobEvent.SETTLE_REFUSAL: AuditTag.JOB_REFUSED,
+    JobEvent.REOPEN: AuditTag.JOB_REOPENED,
+    JobEvent.YIELD: AuditTag.JOB_WAITS,
     JobEvent.SIGN: AuditTag.JOB_SIGNED,
+    JobEvent.SIGN_CANCEL: AuditTag.CANCEL_SIGNED,
+    JobEvent.RAISE: AuditTag.ATTEMPT_RAISED,
     JobEvent.SEND: AuditTag.JOB_DISPATCHED,
     JobEvent.INCLUDE: AuditTag.ATTEMPT_INCLUDED,
     JobEvent.REORG: AuditTag.ATTEMPT_REORGED,
     JobEvent.FINALISE: AuditTag.ATTEMPT_FINAL,
     JobEvent.REVERT: AuditTag.ATTEMPT_FINAL,
     JobEvent.SUPERSEDE: AuditTag.JOB_SUPERSEDED,
+    JobEvent.CANCEL: AuditTag.JOB_CANCELLED,
 }
 _SEVERITIES: dict[JobEvent, Severity] = {
     JobEvent.SIGNER_WAITS: Severity.ALARM,
     JobEvent.SIGNER_REFUSES: Severity.ALARM,
+    JobEvent.SETTLE_REFUSAL: Severity.WARNING,
+    JobEvent.REOPEN: Severity.CRITICAL,
+    JobEvent.YIELD: Severity.ALARM,
+    JobEvent.SIGN_CANCEL: Severity.WARNING,
     JobEvent.REORG: Severity.ALARM,
     JobEvent.REVERT: Severity.ALARM,
     JobEvent.SUPERSEDE: Severity.CRITICAL,
@@ -95,7 +106,7 @@ def job_move(
     job.state = after.value
     job.error_code, job.error = code, message[:ERROR_MOST]
     job.trials = 0
-    job.due_at = None if after in JOB_FINAL else due_at or now
+    job.due_at = (due_at or now) if is_due_again(after) else None
     job.lease_until = None
     job.save()
     details: dict[str, object] = {"code": code, "from": before.value, "message": job.error, "to": after.value}

@@ -70,3 +70,37 @@ class TransactionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event}: {self.before} → {self.after}"
+
+
+class ProposalState(models.TextChoices):
+    """Where a proposed cancel stands."""
+
+    OPEN = "open"
+    ORDERED = "ordered"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class CancelProposal(models.Model):
+    """A cancel of a request's nonce that somebody proposed, and people consent to. One open at a time."""
+
+    request = models.ForeignKey(TransactionRequest, on_delete=models.PROTECT, related_name="cancel_proposals")
+    digest = models.CharField(max_length=_DIGEST, unique=True)
+    document = models.TextField(help_text="Canonical JSON: exactly the bytes that people consent to.")
+    policy_digest = models.CharField(max_length=_DIGEST)
+    state = models.CharField(max_length=8, choices=ProposalState.choices, default=ProposalState.OPEN)
+    proposed_by = models.CharField(max_length=64)
+    proposed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "oms_cancel_proposal"
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["request"], condition=models.Q(state="open"), name="oms_one_open_cancel_proposal"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.digest[:8]} ({self.state})"

@@ -43,6 +43,7 @@ _TONES: dict[State, tuple[str, str]] = {
     State.CONFIRMED: ("good", "Confirmed"),
     State.FAILED: ("bad", "Failed on chain"),
     State.SUPERSEDED: ("bad", "Superseded at its nonce"),
+    State.CANCELLED: ("", "Cancelled on chain"),
 }
 _EVENTS = {
     "deny": "Denied by policy",
@@ -55,14 +56,18 @@ _EVENTS = {
     "block": "Blocked at the re-check",
     "hand_over": "Handed to custody",
     "signer_waits": "Signer cannot answer, waiting",
+    "signer_doubted": "A refusal by the signer was reported",
     "signer_refuses": "Signer refused",
     "sign": "Signed",
+    "sign_cancel": "A cancel was signed",
+    "raise": "Fees raised",
     "send": "Sent to nodes",
     "include": "Included in a block",
     "reorg": "Fell out of its block",
     "finalise": "Confirmed",
     "revert": "Failed on chain",
     "supersede": "Another transaction took its nonce",
+    "cancel": "Cancelled on chain",
 }
 
 

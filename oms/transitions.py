@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 NOTE_MOST = 400
 _SEVERITIES = {
+    Event.SIGNER_DOUBTED: Severity.WARNING,
     Event.SIGNER_REFUSES: Severity.ALARM,
+    Event.SIGN_CANCEL: Severity.WARNING,
     Event.SIGNER_WAITS: Severity.WARNING,
     Event.BLOCK: Severity.WARNING,
     Event.REORG: Severity.WARNING,
@@ -68,6 +70,6 @@ def request_move(*, request: TransactionRequest, event: Event, actor: str, now: 
     )
     if after in RELEASES:
         reservation_release(intent_digest=request.intent_digest)
-    elif event is Event.SIGN:
+    elif event in (Event.SIGN, Event.SIGN_CANCEL):
         reservation_settle(intent_digest=request.intent_digest, now=int(now.timestamp()))
     return after

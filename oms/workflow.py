@@ -34,14 +34,20 @@ ACTOR = "system:oms"
 
 _FOLLOWS: dict[JobEvent, Event] = {
     JobEvent.SIGNER_WAITS: Event.SIGNER_WAITS,
-    JobEvent.SIGNER_REFUSES: Event.SIGNER_REFUSES,
+    JobEvent.SIGNER_REFUSES: Event.SIGNER_DOUBTED,
+    JobEvent.SETTLE_REFUSAL: Event.SIGNER_REFUSES,
+    JobEvent.REOPEN: Event.SIGNER_WAITS,
+    JobEvent.YIELD: Event.SIGNER_WAITS,
     JobEvent.SIGN: Event.SIGN,
+    JobEvent.SIGN_CANCEL: Event.SIGN_CANCEL,
+    JobEvent.RAISE: Event.RAISE,
     JobEvent.SEND: Event.SEND,
     JobEvent.INCLUDE: Event.INCLUDE,
     JobEvent.REORG: Event.REORG,
     JobEvent.FINALISE: Event.FINALISE,
     JobEvent.REVERT: Event.REVERT,
     JobEvent.SUPERSEDE: Event.SUPERSEDE,
+    JobEvent.CANCEL: Event.CANCEL,
 }
 """What a job's step means for its request. Pinning a nonce is custody's own affair."""
 

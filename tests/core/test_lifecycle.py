@@ -76,4 +76,4 @@ def test_a_signed_job_is_live_until_it_ends() -> None:
     for state in JOB_LIVE:
         for event in JobEvent:
             target = JOB_TRANSITIONS.get((state, event))
-            assert target is None or target in JOB_LIVE | {JobState.CONFIRMED, JobState.FAILED, JobState.SUPERSEDED}
+            assert target is None or target in JOB_LIVE | (JOB_FINAL - {JobState.REFUSED})

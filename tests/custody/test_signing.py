@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from custody.errors import JobInputError
 from custody.models import Job, NonceAssignment, NonceLane, Transmission
 from custody.services import job_create
 from custody.signing import job_sign
-from custody.sweep import claim_next
+from custody.sweep import claim_next, job_advance
 from signer import wire
 from tests.factories.world import STRANGER
 
@@ -37,16 +38,18 @@ def _alarms(job: Job) -> list[tuple[str, str]]:
     return list(entries.values_list("tag", "severity"))
 
 
-def test_a_refused_case_ends_visibly_and_its_nonce_serves_the_next(line: Line) -> None:
-    refused = line.sweep_until(line.hand_over(approvers=("rita",)), JobState.REFUSED)
+def test_a_reported_refusal_ends_the_case_once_its_nonce_is_signed_for_another(line: Line) -> None:
+    refused = line.sweep_until(line.hand_over(approvers=("rita",)), JobState.DOUBTED)
     assert refused.error_code == "quorum"
-    assert refused.error
-    assert _alarms(refused) == [("custody:job:refused", "alarm")]
+    assert "a proof it is not" in refused.error
+    assert _alarms(refused) == [("custody:job:doubted", "alarm")]
     accepted = line.sweep_until(line.hand_over(), JobState.INCLUDED)
     assert line.mined_count() == 1
     held = NonceAssignment.objects.filter(released_at__isnull=True)
     assert [(a.job_id, a.nonce) for a in held] == [(accepted.pk, 0)]
-    assert line.signer.asked["status"] == 1
+    line.sweep_until(refused, JobState.REFUSED)
+    assert "a proof" not in refused.error
+    assert (refused.error_code, refused.due_at) == ("quorum", None)
 
 
 def test_cases_behind_a_refused_one_lose_nothing(line: Line) -> None:
@@ -54,6 +57,17 @@ def test_cases_behind_a_refused_one_lose_nothing(line: Line) -> None:
     for job, state in zip(jobs, (JobState.INCLUDED, JobState.REFUSED, JobState.INCLUDED), strict=True):
         line.sweep_until(job, state)
     assert line.mined_count() == 2
+
+
+def test_a_reported_refusal_that_nothing_contradicts_ends_when_nobody_can_sign_it_any_more(line: Line) -> None:
+    job = line.sweep_until(line.hand_over(approvers=("rita",)), JobState.DOUBTED)
+    for later, state in ((dt.timedelta(hours=1), JobState.DOUBTED), (dt.timedelta(days=2), JobState.REFUSED)):
+        Job.objects.filter(pk=job.pk).update(due_at=timezone.now())
+        claim = claim_next(now=timezone.now())
+        assert claim is not None
+        job_advance(claim=claim, now=timezone.now() + later)
+        job.refresh_from_db()
+        assert job.state == state
 
 
 def test_a_signer_that_is_away_is_waited_for(line: Line) -> None:
@@ -143,18 +157,23 @@ def test_a_refusal_after_journalling_keeps_the_nonce(line: Line) -> None:
     line.sweep_until(job, JobState.INCLUDED)
 
 
-def test_a_courier_that_lies_about_the_lane_costs_liveness_only(line: Line) -> None:
+def test_a_courier_that_lied_about_refusal_and_lane_is_found_out_and_the_case_comes_back(line: Line) -> None:
     def distort(frame: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no word of it is true
         if frame["op"] == "sign":
             return wire.failure("denied", "says the courier", retry=False)
         return wire.success({"lanes": {}})
 
     line.signer.distort = distort
-    line.sweep_until(line.hand_over(), JobState.REFUSED)
+    first = line.sweep_until(line.hand_over(), JobState.DOUBTED)
+    second = line.hand_over()
     line.signer.distort = None
-    second = line.sweep_until(line.hand_over(), JobState.WAITING)
-    assert second.error_code == "lane_mismatch"
-    assert line.mined_count() == 0
+    line.sweep_until(second, JobState.INCLUDED)
+    first.refresh_from_db()
+    assert first.state in (JobState.LIVE, JobState.INCLUDED)
+    alarms = dict(_alarms(first))
+    assert alarms["custody:job:reopened"] == "critical"
+    assert [(t.job_id, t.nonce) for t in Transmission.objects.order_by("nonce")] == [(first.pk, 0), (second.pk, 1)]
+    assert line.mined_count() == 2
 
 
 def test_chain_ahead_of_the_lane_freezes_it(line: Line) -> None:

@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from core.cancel import verify_cancel
 from core.documents.bundle import Bundle, Signature
 from core.documents.policy import SignedPolicy
 from core.errors import RefusedError
@@ -113,7 +114,8 @@ class FakeSigner:
 
     def _sign(self, bundle: Bundle) -> Signature:
         world = self.world
-        verified = verify(bundle, world.pins, world.journal, int(time.time()))
+        check = verify if bundle.cancel is None else verify_cancel
+        verified = check(bundle, world.pins, world.journal, int(time.time()))
         repeated = verified.record is None
         if verified.record is not None:
             world.journal.apply(world.journal.encode(verified.record))

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anvil
 
 
-def carried(desk: Desk, amount: str, until: frozenset[State]) -> TransactionRequest:
+def carried(desk: Desk, amount: str, until: frozenset[State], said: str = "") -> TransactionRequest:
     request = desk.ask(desk.preview(amount_text=amount).mandate)
     for officer in ("rita", "ravi", "clara"):
         if State(request.state) is State.PENDING:
             request = desk.decide(request, officer)
+    return moved_to(desk, request, until, said=said)
+
+
+def moved_to(desk: Desk, request: TransactionRequest, until: frozenset[State], said: str = "") -> TransactionRequest:
     deadline = time.monotonic() + 30
-    while State(request.state) not in until and time.monotonic() < deadline:
+    while (State(request.state) not in until or said not in request.sub_status) and time.monotonic() < deadline:
         oms_sweep(now=timezone.now())
         custody_sweep(now=timezone.now())
         desk.node.call("anvil_mine", "0x1")
@@ -51,12 +55,17 @@ def test_the_signers_refusal_ends_the_case_visibly(desk: Desk, settings: Any) ->
         with lifted():
             for rows in (Reservation, Hold, LimitCounter, CountedLimit):
                 rows.objects.all().delete()
-        refused = carried(desk, "19", FINAL)
+        refused = carried(desk, "19", frozenset({State.SIGNING}), said="a proof it is not")
+        assert set(Reservation.objects.values_list("state", flat=True)) == {"held"}
+        # Bytes of another case at its nonce prove that the refused one has none.
+        carried(desk, "0.5", frozenset({State.CONFIRMED}))
+        refused = moved_to(desk, refused, FINAL)
     assert State(refused.state) is State.REFUSED
     assert refused.sub_status.startswith("denied: ")
     assert "native-day" in refused.sub_status
-    assert set(Reservation.objects.values_list("state", flat=True)) == {"released"}
-    assert Hold.objects.get().state == "released"
+    own = Reservation.objects.filter(decision__intent_digest=refused.intent_digest)
+    assert set(own.values_list("state", flat=True)) == {"released"}
+    assert Hold.objects.get(decision__intent_digest=refused.intent_digest).state == "released"
     moved = AuditEntry.objects.filter(subject=refused.intent_digest, tag="oms:request:moved").order_by("-seq")
     assert moved[0].severity == "alarm"
     page = signed_in(desk.users["tessa"]).get(f"/requests/{refused.reference}/").content.decode()
