@@ -12,11 +12,13 @@ import hmac
 from enum import StrEnum
 from hashlib import sha256
 
+from core.errors import EncodingError
 from core.merkle import leaf_hash
 
 ORIGIN = b"\0" * 32
 """What the first link continues."""
 _TAG = "countersign-audit-entry-v1"
+_FIELDS = ("at_us", "actor", "session", "tag", "subject", "severity", "payload")
 _CHAIN = b"countersign-audit-chain-v1\n"
 _MAC = b"countersign-audit-mac-v1\n"
 
@@ -89,6 +91,21 @@ def bytes_of(entry: Entry) -> bytes:
         severity=entry.severity,
         payload=entry.payload,
     )
+
+
+def fields_of(raw: bytes) -> dict[str, str]:
+    """Read an entry's bytes back into their fields, as text.
+
+    Raises:
+        EncodingError: If they are not an entry's.
+    """
+    try:
+        lines = raw.decode("utf-8", "strict").split("\n")
+    except UnicodeDecodeError as error:
+        raise EncodingError("an entry is not UTF-8 text") from error
+    if len(lines) != len(_FIELDS) + 1 or lines[0] != _TAG:
+        raise EncodingError("not the bytes of an entry")
+    return dict(zip(_FIELDS, lines[1:], strict=True))
 
 
 def entry_leaf(raw: bytes) -> bytes:

@@ -18,6 +18,8 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.policy import Measure
 from core.errors import Refusal, RefusedError, require
 from core.evm import Type2
+from core.inclusion import check_logged
+from core.lease import NOTHING_HELD, Lessor, check_fresh
 from core.limits import AssetDraw, Draw, Totals, amount_of, scope_keys
 from core.names import chain_number, native_asset
 from core.quorum import describe, is_filled
@@ -121,7 +123,7 @@ def _check_people(cancel: CancelCase, policy: Policy, pins: Pins, journal: Journ
     return voices
 
 
-def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
+def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor = NOTHING_HELD) -> Verified:
     """Decide whether the cancelling self-send of a bundle may be signed.
 
     Args:
@@ -129,6 +131,7 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Ver
         pins: What was installed at this signer's console.
         journal: This signer's own memory. Not changed.
         now: This signer's own clock, Unix seconds.
+        held: The leases of witnesses that this signer holds.
 
     Raises:
         RefusedError: With the first reason against it.
@@ -149,6 +152,8 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Ver
     voices = _check_people(bundle.cancel, policy, pins, journal, now=now)
     draw = _draw(cancel, bundle, policy, journal, now)
     _check_fees(policy, draw, journal.totals_without(cancel.digest), now)
+    fresh = check_fresh(held, policy, now=now)
+    logged = check_logged(bundle, bundle.cancel.consents, policy, deployment=pins.deployment, decided=False, now=now)
     transaction = Type2(
         chain_id=chain_number(wallet.chain),
         nonce=bundle.attempt.nonce,
@@ -181,5 +186,9 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Ver
         transaction=transaction,
         record=None if repeated else record,
         stored=journal.signatures.get(transaction.signing_hash),
-        checks=(f"cancel of {cancel.intent[:16]}… at nonce {bundle.attempt.nonce}, a self-send of value 0",),
+        checks=(
+            f"cancel of {cancel.intent[:16]}… at nonce {bundle.attempt.nonce}, a self-send of value 0",
+            fresh,
+            logged,
+        ),
     )

@@ -16,6 +16,7 @@ from core.documents.control import LaneStart
 from core.errors import CoreError, RefusedError
 from core.evm import decode_signed, sender_of
 from core.journal import Journal
+from core.lease import OFFLINE
 from core.pins import Pins
 from core.records import ReserveRecord, StartRecord
 from core.schema import read_struct
@@ -124,9 +125,9 @@ def check_case(case: CaseFile, genesis: str) -> CaseReport:
         pins = Pins(deployment=genesis, signer=signer, role=role, policies=chain)
         journal = _offline_journal(case, policy, genesis, signer)
         if case.bundle.cancel is None:
-            verified = verify(case.bundle, pins, journal, case.signed_at)
+            verified = verify(case.bundle, pins, journal, case.signed_at, OFFLINE)
         else:
-            verified = verify_cancel(case.bundle, pins, journal, case.signed_at)
+            verified = verify_cancel(case.bundle, pins, journal, case.signed_at, OFFLINE)
         checks.extend(verified.checks)
         transaction, _ = decode_signed(case.raw)
         if transaction != verified.transaction:

@@ -95,6 +95,11 @@ class SignedCheckpoint:
         return dataclasses.replace(self, signatures=self.signatures + added)
 
 
+def log_origin(deployment: str) -> str:
+    """Return the name of a deployment's log, as it stands in every checkpoint."""
+    return f"countersign/{deployment}/log"
+
+
 def _key_id(name: str, kind: bytes, public_key: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + kind + public_key).digest()[:_KEY_ID_BYTES]
 
@@ -155,7 +160,8 @@ def _signature_of(line: str) -> NoteSignature:
     return NoteSignature(name=match[1], key_id=raw[:_KEY_ID_BYTES], signature=raw[_KEY_ID_BYTES:])
 
 
-def _holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
+def holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature (64 bytes) is that key's (32 bytes) over a message (RFC 8032)."""
     try:
         check_public_key(public_key)
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
@@ -175,7 +181,7 @@ def log_signature(checkpoint: Checkpoint, public_key: bytes, signature: bytes) -
     Raises:
         CheckpointError: If the signature is not that key's over this note.
     """
-    if not _holds(public_key, signature, checkpoint.note()):
+    if not holds(public_key, signature, checkpoint.note()):
         raise CheckpointError("the log's signature does not hold")
     key_id = _key_id(checkpoint.origin, _LOG_TYPE, public_key)
     return NoteSignature(name=checkpoint.origin, key_id=key_id, signature=signature)
@@ -200,7 +206,7 @@ def witness_signature(
     Raises:
         CheckpointError: If the signature is not that key's over this note and time.
     """
-    if not _holds(public_key, signature, cosignature_message(checkpoint, time)):
+    if not holds(public_key, signature, cosignature_message(checkpoint, time)):
         raise CheckpointError("the witness's signature does not hold")
     stamped = time.to_bytes(_TIME_BYTES, "big") + signature
     return NoteSignature(name=witness, key_id=_key_id(witness, _WITNESS_TYPE, public_key), signature=stamped)
@@ -217,7 +223,7 @@ def check_log(signed: SignedCheckpoint, origin: str, public_key: bytes) -> None:
         raise CheckpointError("a checkpoint of another log")
     key_id = _key_id(origin, _LOG_TYPE, public_key)
     own = [line for line in signed.signatures if line.name == origin and line.key_id == key_id]
-    if not own or not all(_holds(public_key, line.signature, checkpoint.note()) for line in own):
+    if not own or not all(holds(public_key, line.signature, checkpoint.note()) for line in own):
         raise CheckpointError("the log's own key did not sign this checkpoint")
 
 
@@ -242,7 +248,7 @@ def cosignatures(signed: SignedCheckpoint, witnesses: Mapping[str, bytes]) -> tu
         if len(line.signature) != _TIME_BYTES + _SIGNATURE_BYTES:
             raise CheckpointError(f"the cosignature of {line.name} has the wrong length")
         time = int.from_bytes(line.signature[:_TIME_BYTES], "big")
-        if not _holds(public_key, line.signature[_TIME_BYTES:], cosignature_message(signed.checkpoint, time)):
+        if not holds(public_key, line.signature[_TIME_BYTES:], cosignature_message(signed.checkpoint, time)):
             raise CheckpointError(f"the cosignature of {line.name} does not hold")
         latest[line.name] = max(time, latest.get(line.name, 0))
     return tuple(Cosignature(witness=name, time=time) for name, time in sorted(latest.items()))

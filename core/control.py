@@ -10,6 +10,7 @@ from core.documents.consent import Decision, SignedConsent, SubjectType
 from core.documents.control import CeremonyKind
 from core.errors import Refusal, RefusedError, require
 from core.journal import Journal
+from core.lease import was_in_force
 from core.quorum import describe, is_filled
 from core.records import HaltRecord, ResumeRecord, StartRecord, VetoRecord
 from core.standing import heard, still_listed
@@ -109,12 +110,16 @@ def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> t
             policy=statement.policy,
             deployment=pins.deployment,
         )
-        (voice,) = check_consents((signed,), about, policy, now=now)
+        # Saying no is never too late: one that was kept back until it had expired still counts.
+        at = min(now, statement.header.expires - 1)
+        (voice,) = check_consents((signed,), about, policy, now=at)
         vetoing = voice.decision in (Decision.REJECT, Decision.WITHDRAW)
         require(vetoing, Refusal.CONSENT_MISMATCH, "only rejections and withdrawals are taken here")
         listed = still_listed((voice,), pins, journal, now=now)
         require(listed, Refusal.UNKNOWN_PERSON, "somebody who vetoed is no longer on the roster")
-        late = statement.subject_type is SubjectType.POLICY and _was_in_force(statement.subject, pins, journal, now)
+        late = statement.subject_type is SubjectType.POLICY and was_in_force(
+            statement.subject, pins, journal, now=now
+        )
         require(not late, Refusal.SUCCESSION, "this policy is in force already, or was: no veto ends it")
         known = journal.vetoes.get((statement.subject, voice.actor))
         if known is not Decision.REJECT and known is not voice.decision:
@@ -129,13 +134,6 @@ def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> t
                 )
             )
     return tuple(records)
-
-
-def _was_in_force(digest: str, pins: Pins, journal: Journal, now: int) -> bool:
-    at: str | None = journal.policy_at(max(now, journal.clock))
-    while at is not None and at != digest:
-        at = pins.policy(at).previous
-    return at is not None
 
 
 def check_journal_start(

@@ -105,6 +105,8 @@ class Refusal(StrEnum):
     CANCEL = "cancel"
     SUCCESSION = "succession"
     LOG = "log"
+    LEASE = "lease"
+    INCLUSION = "inclusion"
 
 
 class RefusedError(CoreError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from core.canonical import canonical, canonical_of_codecs, parse, tagged_digest
 from core.errors import CoreError, JournalError
 from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, scope_of
+from core.merkle import Tree, leaf_hash
 from core.records import (
     RECORD,
     AccessionKind,
@@ -65,6 +66,11 @@ def line_hash(line: bytes) -> str:
     return tagged_digest("journal", line)
 
 
+def authority_leaf(head: str) -> bytes:
+    """Return the leaf of an authority record in `Journal.tree`, from its chain hash (RFC 9162)."""
+    return leaf_hash(bytes.fromhex(head))
+
+
 class Journal:
     """The state that follows from a journal's lines. Implements `core.limits.Totals`."""
 
@@ -73,6 +79,7 @@ class Journal:
         self.sequence = 0
         self.head = ORIGIN
         self.authority: tuple[str, ...] = ()
+        self.tree = Tree()
         self.start: StartRecord | None = None
         self.clock = 0
         self.policy = ""
@@ -141,6 +148,7 @@ class Journal:
         self.clock = record.time
         if not isinstance(record, SignatureRecord):
             self.authority = (*self.authority[-1:], self.head)
+            self.tree.append(authority_leaf(self.head))
         return record
 
     def _own(self, line: bytes) -> Record | None:

@@ -4,7 +4,8 @@
 keys, re-runs the policy over derived facts, counts its own limits, and binds one nonce to one intent. It changes
 nothing; what has to be remembered is in the token that it returns, and must be on disk before the key is used.
 
-Order: deployment and policy, halts and clock, mandate and intent, people, decision, quorum, nonce and fees.
+Order: deployment and policy, halts and clock, mandate and intent, people, decision, quorum, nonce and fees, the
+leases of witnesses, and the log's entries.
 
 A case in flight when the policy changed names an earlier policy, which people consented under. It is judged twice,
 under that one and under the newest, each with its own roster, rules and prices; both must allow it.
@@ -25,6 +26,8 @@ from core.draws import one_draw
 from core.errors import Refusal, RefusedError, require
 from core.evm import Type2
 from core.facts import Initiative, derive_facts, resolve_asker
+from core.inclusion import check_logged
+from core.lease import NOTHING_HELD, Lessor, check_fresh
 from core.nonces import place_attempt
 from core.policy import decide
 from core.quorum import describe, open_seats, parts_to_fill
@@ -223,7 +226,7 @@ def _rebuilt(intent: Intent, attempt: Attempt) -> Type2:
     )
 
 
-def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
+def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor = NOTHING_HELD) -> Verified:
     """Decide whether a case may be signed.
 
     Args:
@@ -231,6 +234,7 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
         pins: What was installed at this signer's console.
         journal: This signer's own memory. Not changed.
         now: This signer's own clock, Unix seconds.
+        held: The leases of witnesses that this signer holds; with none, a policy that names witnesses refuses.
 
     Returns:
         A one-shot token for exactly one transaction.
@@ -251,6 +255,8 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
     people = _check_people(bundle, policies, pins, journal, now)
     draw, words = _check_decision(bundle, policies, people, journal, now)
     placed = place_attempt(intent, bundle.attempt, journal)
+    fresh = check_fresh(held, policies[-1], now=now)
+    logged = check_logged(bundle, bundle.consents, policies[-1], deployment=pins.deployment, decided=True, now=now)
     transaction = _rebuilt(intent, bundle.attempt)
     record = ReserveRecord(
         kind="reserve",
@@ -276,6 +282,8 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> Verified:
         f"{len(bundle.consents)} consents verified against the policy's own keys, origin and relying party",
         *words,
         f"nonce {bundle.attempt.nonce} holds this intent only; fees within its caps",
+        fresh,
+        logged,
     )
     return Verified(
         SEAL,

@@ -9,9 +9,9 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+from core.checkpoint import log_origin
 from core.documents.roster import SignerRole
 from demo.steps import run_as
-from signer.log_console import log_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from core.checkpoint import log_origin
 from core.documents.roster import SignerRole
 from core.succession import check_genesis
 from signer import failpoints
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from core.documents.policy import Policy
     from signer.config import SignerConfig
     from signer.hsm import Hsm
-
-
-def log_origin(deployment: str) -> str:
-    """Return the name of a deployment's log, as it stands in every checkpoint."""
-    return f"countersign/{deployment}/log"
 
 
 def pin_log(state: Path, raw: bytes, confirm: Callable[[str], str]) -> str:

@@ -32,8 +32,8 @@ OPERATIONS: dict[str, str | None] = {
     "status": None,
 }
 """Each operation with the one field that it takes."""
-RETRIED = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID})
-"""Refusals that say nothing about the case itself: a halt may be lifted, a clock may be set right."""
+RETRIED = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.LEASE, Refusal.INCLUSION})
+"""Refusals that say nothing about the case itself: a halt may be lifted, a clock may be set right, witnesses come."""
 
 
 def read_request(raw: bytes, *, message_bytes: int) -> Json:

@@ -15,6 +15,7 @@ COMMANDS = {
     "recovery": recovery.main,
     "init": serve.init,
     "watch": serve.watch,
+    "pin": serve.pin,
     "serve": serve.serve,
 }
 

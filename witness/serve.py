@@ -1,19 +1,28 @@
-"""`python -m witness init …`, `watch …` and `serve …`: somebody's own witness, on a host of their own."""
+"""`python -m witness init …`, `watch …`, `pin …` and `serve …`: somebody's own witness, on a host of their own."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import signal
 import sqlite3
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.canonical import parse
+from core.documents.policy import SignedPolicy
+from core.errors import CoreError
+from core.lease import LONGEST
+from core.schema import read_struct
+from witness.desk import DOCUMENT_BYTES, Desk
 from witness.fsck import named_key
-from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server, watch_log
+from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, watch_log
 from witness.store import WitnessStore
+from witness.web import make_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,21 +62,48 @@ def watch(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def pin(argv: Sequence[str] | None = None) -> int:
+    """Install the genesis whose digest people compared: from then on a witness leases to its signers."""
+    parser = argparse.ArgumentParser(prog="python -m witness pin", description="Pin a deployment's first policy.")
+    parser.add_argument("policy", type=Path, help="the signed policy, JSON")
+    parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
+    parser.add_argument("--expect", required=True, help="the digest that was compared, 64 hex digits")
+    arguments = parser.parse_args(argv)
+    try:
+        config = load_config(arguments.state, watching=False)
+        raw = parse(arguments.policy.read_bytes(), max_bytes=DOCUMENT_BYTES)
+        genesis = read_struct(SignedPolicy, raw, "signed_policy")
+        digest = arguments.expect.replace(" ", "").lower()
+        store = WitnessStore(arguments.state / STORE_FILE)
+        try:
+            Desk(config, store).pin(genesis, digest, now=int(time.time()))
+        finally:
+            store.close()
+    except (WitnessConfigError, CoreError, OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return _FAILED
+    sys.stdout.write(f"pinned {digest}; a witness that serves already learns of it at its next start\n")
+    return 0
+
+
 def serve(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m witness serve", description="Cosign checkpoints of a log.")
     parser.add_argument("--state", type=Path, required=True, help="the witness's own folder")
     parser.add_argument("--host", default="127.0.0.1", help="behind a proxy with TLS where others reach it")
     parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument(
+        "--lease-seconds", type=int, choices=range(1, LONGEST + 1), metavar="N", default=LONGEST, help="of a lease"
+    )
     arguments = parser.parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        config = load_config(arguments.state)
+        config = dataclasses.replace(load_config(arguments.state), lease_seconds=arguments.lease_seconds)
         store = WitnessStore(arguments.state / STORE_FILE)
         server = make_server(Witness(config, store), arguments.host, arguments.port)
-    except (WitnessConfigError, OSError, sqlite3.Error, OverflowError) as error:
+    except (WitnessConfigError, CoreError, OSError, sqlite3.Error, OverflowError) as error:
         sys.stderr.write(f"witness: {error}\n")
         return _FAILED
     for number in (signal.SIGTERM, signal.SIGINT):

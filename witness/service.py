@@ -1,7 +1,6 @@
 """The witness: a process of somebody else's that cosigns what continues all that it saw, and nothing else.
 
-Speaks C2SP tlog-witness: ``POST /add-checkpoint`` answers with a cosignature line, 409 with the size it saw last, 422
-where the proof does not hold. ``GET /checkpoint?origin=NAME`` gives the newest note that it signed, for auditors.
+Its face is `witness.web`; what people hand in and what signers ask for is `witness.desk`'s.
 """
 
 from __future__ import annotations
@@ -12,20 +11,18 @@ import logging
 import os
 import re
 import stat
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.checkpoint import Checkpoint, check_log, cosignature_message, witness_signature
 from core.errors import CheckpointError, WitnessError
+from core.lease import LONGEST
 from core.merkle import EMPTY_ROOT
-from core.witnessing import BAD_REQUEST, FORBIDDEN, UNKNOWN_LOG, Addition, advance, parse_addition
+from core.witnessing import FORBIDDEN, UNKNOWN_LOG, Addition, advance
+from witness.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from witness.store import WitnessStore
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 KEY_FILE, SETTINGS_FILE, STORE_FILE = "key", "witness.json", "seen.sqlite3"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _KEY_BYTES = 32
-_MOST_BODY = 64 * 1024
-_SECONDS = 10
 log = logging.getLogger("witness")
 
 
@@ -44,11 +39,15 @@ class WitnessConfigError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WitnessConfig:
-    """A witness's name, as the policy names it, its key, and the logs that it watches: name and Ed25519 key."""
+    """A witness's name, as the policy names it, its key, the logs that it watches: name and Ed25519 key.
+
+    `lease_seconds`: how long a lease of it lasts.
+    """
 
     name: str
     key: Ed25519PrivateKey
     logs: dict[str, bytes]
+    lease_seconds: int = LONGEST
 
 
 class Witness:
@@ -59,6 +58,7 @@ class Witness:
         self._config = config
         self._store = store
         self._public = config.key.public_key().public_bytes_raw()
+        self.desk = Desk(config, store)
 
     def cosign(self, addition: Addition, *, now: int) -> bytes:
         """Cosign a checkpoint, and return the line to put under it.
@@ -91,66 +91,6 @@ class Witness:
     def note(self, origin: str) -> bytes | None:
         """Return the newest checkpoint of a log that was signed here."""
         return self._store.notes().get(origin)
-
-
-def _handler(witness: Witness, clock: Callable[[], float]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """One request; whatever it holds, the answer is a status of the protocol."""
-
-        timeout = _SECONDS
-        server_version, sys_version = "countersign-witness", ""
-
-        def do_POST(self) -> None:
-            """Answer add-checkpoint."""
-            length = self.headers.get("Content-Length", "")
-            if urlsplit(self.path).path != "/add-checkpoint":
-                self._answer(UNKNOWN_LOG, b"no such place\n")
-            elif not length.isascii() or not length.isdigit() or int(length) > _MOST_BODY:
-                self._answer(BAD_REQUEST, b"a body of at most 64 KiB, with its length, is expected\n")
-            else:
-                self._add(self.rfile.read(int(length)))
-
-        def _add(self, body: bytes) -> None:
-            try:
-                line = witness.cosign(parse_addition(body), now=int(clock()))
-            except WitnessError as error:
-                self._answer(error.status, f"{error}\n".encode())
-            else:
-                self._answer(200, line)
-
-        def do_GET(self) -> None:
-            """Answer with the newest note."""
-            parts = urlsplit(self.path)
-            origin = parse_qs(parts.query).get("origin", [""])[0]
-            note = witness.note(origin) if parts.path == "/checkpoint" else None
-            self._answer(UNKNOWN_LOG if note is None else 200, note or b"nothing signed\n")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-            self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            """Log through our own logger."""
-            log.info(format, *args)
-
-    return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 32
-
-
-def make_server(
-    witness: Witness, host: str, port: int, clock: Callable[[], float] = time.time
-) -> ThreadingHTTPServer:
-    """Return a server that listens and does not serve yet."""
-    return _Server((host, port), _handler(witness, clock))
 
 
 def init_state(state: Path, name: str, logs: dict[str, bytes]) -> bytes:
@@ -206,14 +146,18 @@ def _write_settings(state: Path, name: str, logs: dict[str, bytes]) -> None:
     draft.replace(state / SETTINGS_FILE)
 
 
-def load_config(state: Path) -> WitnessConfig:
+def load_config(state: Path, *, watching: bool = True) -> WitnessConfig:
     """Read a witness's folder, to serve from it.
+
+    Args:
+        state: The folder.
+        watching: Whether it has to watch a log already.
 
     Raises:
         WitnessConfigError: Saying what is wrong.
     """
     config = _read_config(state)
-    if not config.logs:
+    if watching and not config.logs:
         raise WitnessConfigError(f"{state}: no log is watched yet: python -m witness watch")
     return config
 

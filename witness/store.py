@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from core.witnessing import NOTHING, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SCHEMA = """
@@ -47,18 +48,29 @@ class WitnessStore:
         row = self._connection.execute(_SELECT, (origin,)).fetchone()
         return NOTHING if row is None else Seen(size=row[0], root=row[1])
 
-    def advance(self, origin: str, note: bytes, decide: Callable[[Seen], Seen]) -> None:
-        """Replace what was seen by what `decide` makes of it; durable when this returns, unchanged if it raises."""
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold one transaction: durable when the block ends, unchanged if it raises."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                after = decide(self.seen(origin))
-                self._connection.execute(_UPSERT, (origin, after.size, after.root, note))
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def rows(self, statement: str, values: tuple[int | str, ...] = ()) -> list[tuple[Any, ...]]:
+        """Read rows."""
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def advance(self, origin: str, note: bytes, decide: Callable[[Seen], Seen]) -> None:
+        """Replace what was seen by what `decide` makes of it; durable when this returns, unchanged if it raises."""
+        with self.transaction() as connection:
+            after = decide(self.seen(origin))
+            connection.execute(_UPSERT, (origin, after.size, after.root, note))
 
     def notes(self) -> dict[str, bytes]:
         """Return the newest checkpoint of each log, as it was signed."""

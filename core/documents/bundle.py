@@ -9,6 +9,7 @@ from typing import ClassVar
 from core.documents.base import Document
 from core.documents.consent import SIGNED_CONSENTS, SignedConsent
 from core.documents.control import Cancel
+from core.documents.lease import LogProof
 from core.documents.mandate import Intent, Mandate
 from core.documents.policy import SignedPolicy
 from core.names import AMOUNT, DIGEST, HASH32, SLUG, TIME
@@ -74,7 +75,8 @@ class Bundle(Document):
     """Everything that a signer is given. `intent` equals the mandate's own where that holds a single one.
 
     `consents` holds the asker's and the approvers' (and whoever rejected or withdrew). With `cancel` set, the
-    signer is asked for the cancelling self-send at the intent's nonce instead.
+    signer is asked for the cancelling self-send at the intent's nonce instead. `log` proves that the audit log holds
+    the decision and the consents; only a policy that names witnesses asks for it.
     """
 
     TYPE: ClassVar[str] = "bundle"
@@ -86,6 +88,7 @@ class Bundle(Document):
     consents: tuple[SignedConsent, ...] = of(SIGNED_CONSENTS)
     attestations: tuple[SignedAttestation, ...] = of(Items(Struct(lambda: SignedAttestation), most=64))
     cancel: CancelCase | None = of(Maybe(Struct(lambda: CancelCase)))
+    log: LogProof | None = dataclasses.field(default=None, metadata={"codec": Maybe(Struct(lambda: LogProof))})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -164,7 +164,7 @@ def test_each_setting_of_the_catalogue_is_an_institution_that_works() -> None:
         verify(made.bundle(made.mandate(intent), attestations=attested), made.pins, made.journal, NOW)
 
 
-ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG}
+ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG, Refusal.LEASE, Refusal.INCLUSION}
 """Not in the catalogue, because they need another journal or other pins (tested above), or are the log signer's."""
 UNUSED = {Refusal.WRONG_CHAIN}
 """A wire code that nothing sends: an intent of another chain is malformed, or of an unknown wallet."""

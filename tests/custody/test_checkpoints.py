@@ -25,8 +25,9 @@ from tests.audit.tampering import rewrite_everything
 from tests.log import log_state
 from witness.log_verify import Roots
 from witness.receipt import main as receipt_main
-from witness.service import STORE_FILE, Witness, init_state, load_config, make_server
+from witness.service import STORE_FILE, Witness, init_state, load_config
 from witness.store import WitnessStore
+from witness.web import make_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

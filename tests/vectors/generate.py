@@ -35,6 +35,7 @@ def documents() -> dict[str, Document]:
         "ceremony": specimens.ceremony(),
         "attestation": specimens.attestation(),
         "bundle": specimens.bundle(),
+        "lease": specimens.lease(),
     }
     for decision in Decision:
         made[f"consent-{decision}"] = specimens.consent(decision)

@@ -17,6 +17,7 @@ from core.documents.bundle import (
 )
 from core.documents.consent import Consent, Decision, Ed25519Proof, SignedConsent, SubjectType, WebAuthnProof
 from core.documents.control import Cancel, Ceremony, CeremonyKind, Halt, LaneStart, Resume
+from core.documents.lease import Lease, LoggedEntry, LogProof, NamedVeto
 from core.documents.mandate import (
     Asker,
     AskerKind,
@@ -219,6 +220,25 @@ def bundle() -> Bundle:
         consents=signed_consents(),
         attestations=(SignedAttestation(document=attestation(), signature=b"\x44" * 64),),
         cancel=CancelCase(document=cancel(), consents=signed_consents()[1:]),
+        log=LogProof(
+            checkpoint=b"countersign/test/log",
+            entries=(LoggedEntry(entry=b"\x66" * 40, index=3, path=(b"\x77" * 32,)),),
+        ),
+    )
+
+
+def lease() -> Lease:
+    """A witness's lease to one signer."""
+    return Lease(
+        header=header("lease", 12),
+        witness="w-1",
+        signer="hsm-1",
+        challenge=b"\x88" * 32,
+        journal_size=9,
+        journal_root=b"\x99" * 32,
+        policy=POLICY,
+        halts=("c1" * 32,),
+        vetoes=(NamedVeto(subject="c2" * 32, actor="rita", decision=Decision.REJECT),),
     )
 
 

@@ -21,8 +21,9 @@ from core.checkpoint import Cosignature, cosignatures, parse_signed_checkpoint
 from core.witnessing import Addition
 from tests.witness.logs import Log
 from witness.serve import init, watch
-from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config, make_server
+from witness.service import STORE_FILE, Witness, WitnessConfigError, init_state, load_config
 from witness.store import WitnessStore
+from witness.web import make_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

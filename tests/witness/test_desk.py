@@ -1,0 +1,411 @@
+"""The witness's desk: what people hand in, what signers learn, and leases that only a continuing journal gets."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import secrets
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from core.checkpoint import holds
+from core.documents.base import Header
+from core.documents.consent import Decision, SubjectType
+from core.documents.control import Ceremony, CeremonyKind, Halt, Resume
+from core.documents.lease import SignedLease
+from core.journal import Journal
+from core.records import HaltRecord
+from core.schema import read_struct, write_struct
+from demo.forgeries.keepers import key_of, public_of, watched
+from tests.factories.world import DAY, NOW, World
+from tests.forgery.institutions import adapt
+from witness.desk import Desk
+from witness.serve import pin
+from witness.service import KEY_FILE, STORE_FILE, Witness, init_state, load_config
+from witness.store import WitnessStore
+from witness.web import make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from core.documents.base import Document
+    from core.documents.policy import Policy
+
+
+def witnessed(now: int = NOW) -> World:
+    world = World(now=now)
+    return adapt(world, **watched(world.policy.signers))
+
+
+class Asking:
+    """A witness behind its socket, with a clock that the test moves."""
+
+    def __init__(self, state: Path, world: World) -> None:
+        self.state = state
+        self.world = world
+        self.now = world.now
+        self.url = ""
+
+    @contextmanager
+    def serving(self) -> Iterator[Asking]:
+        store = WitnessStore(self.state / STORE_FILE)
+        server = make_server(
+            Witness(load_config(self.state, watching=False), store), "127.0.0.1", 0, clock=lambda: self.now
+        )
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+            store.close()
+
+    def ask(self, path: str, body: object = None) -> tuple[int, Any]:
+        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=raw)  # noqa: S310 - our own loopback server
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raw = error.read()
+                return error.code, json.loads(raw) if raw.startswith(b"{") else raw.decode()
+
+    def hand(self, value: object) -> tuple[int, Any]:
+        return self.ask("/documents", value)
+
+    def lease(self, journal: Journal, *, old: int = 0, **changes: Any) -> tuple[int, Any]:  # noqa: ANN401 - fields of the request
+        proof = journal.tree.consistency(old) if 0 <= old <= journal.tree.size else []
+        fields: dict[str, object] = {
+            "deployment": self.world.deployment,
+            "signer": self.world.signer,
+            "challenge": "0x" + secrets.token_hex(32),
+            "size": journal.tree.size,
+            "root": "0x" + journal.tree.root().hex(),
+            "old": old,
+            "proof": ["0x" + hashed.hex() for hashed in proof],
+            "start": None,
+        }
+        return self.ask("/lease", fields | changes)
+
+
+def header(world: World, kind: str, **changes: object) -> Header:
+    fields: dict[str, Any] = {
+        "type": kind,
+        "version": 1,
+        "deployment": world.deployment,
+        "id": secrets.token_hex(16),
+        "created": world.now,
+        "expires": world.now + 3600,
+    }
+    return Header(**(fields | changes))
+
+
+def order(world: World, kind: str, document: Document, *names: str) -> dict[str, Any]:
+    consents = [
+        write_struct(world.consent(document.digest, name, subject_type=SubjectType(kind)), "consent")
+        for name in names
+    ]
+    return {"kind": kind, "document": document.to_json(), "consents": consents}
+
+
+def halt_of(world: World, *signers: str) -> Halt:
+    return Halt(header=header(world, "halt"), policy=world.policy.digest, signers=signers, reason="Stop")
+
+
+def grown(world: World, *names: str) -> Journal:
+    """Return the signer's journal with one authority record more for each name."""
+    journal = world.make_journal()
+    for name in names:
+        halt = hashlib.sha256(name.encode()).hexdigest()
+        journal.apply(journal.encode(HaltRecord(kind="halt", time=world.now, halt=halt, actor="rita", consents=())))
+    return journal
+
+
+def veto_of(world: World, subject: str, actor: str = "rita", decision: Decision = Decision.REJECT) -> dict[str, Any]:
+    return write_struct(world.consent(subject, actor, decision), "consent")
+
+
+@pytest.fixture
+def world() -> World:
+    return witnessed()
+
+
+def folder_of(tmp_path: Path) -> Path:
+    """Make a witness's folder with the key that the policy names."""
+    folder = tmp_path / "witness"
+    init_state(folder, "w-1", {})
+    (folder / KEY_FILE).chmod(0o600)
+    (folder / KEY_FILE).write_text(key_of("w-1").private_bytes_raw().hex())
+    (folder / KEY_FILE).chmod(0o400)
+    return folder
+
+
+@pytest.fixture
+def state(tmp_path: Path, world: World) -> Path:
+    folder = folder_of(tmp_path)
+    desk = Desk(load_config(folder, watching=False), WitnessStore(folder / STORE_FILE))
+    desk.pin(world.signed_policy, world.deployment, now=world.now)
+    return folder
+
+
+@pytest.fixture
+def witness(state: Path, world: World) -> Iterator[Asking]:
+    with Asking(state, world).serving() as asking:
+        yield asking
+
+
+def test_a_lease_says_what_is_known_over_the_signers_challenge(witness: Asking, world: World) -> None:
+    journal = grown(world, "a", "b")
+    challenge = "0x" + "5c" * 32
+    status, body = witness.lease(journal, challenge=challenge)
+    assert status == 200, body
+    signed = read_struct(SignedLease, body, "lease")
+    lease = signed.document
+    assert holds(public_of("w-1"), signed.signature, bytes.fromhex(lease.digest))
+    assert (lease.witness, lease.signer, lease.header.deployment) == ("w-1", world.signer, world.deployment)
+    assert lease.challenge.hex() == "5c" * 32
+    assert (lease.journal_size, lease.journal_root) == (3, journal.tree.root())
+    assert (lease.header.created, lease.header.expires) == (NOW, NOW + 600)
+    assert (lease.policy, lease.halts, lease.vetoes) == (world.policy.digest, (), ())
+
+
+def test_only_a_journal_that_continues_is_leased_to(witness: Asking, world: World) -> None:
+    assert witness.lease(grown(world, "a", "b"))[0] == 200
+    # It has to say where it continues, and may stay where it was.
+    assert witness.lease(grown(world, "a", "b", "c")) == (409, {"error": {"status": 409, "message": "3"}})
+    assert witness.lease(grown(world, "a", "b"), old=3)[0] == 200
+    assert witness.lease(grown(world, "a", "b", "c", "d"), old=3)[0] == 200
+    assert witness.ask("/status")[1]["alarms"] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "old", "status"),
+    [
+        (("a",), 3, 409),
+        (("a",), 2, 409),
+        ((), 0, 409),
+        (("a", "x"), 3, 409),
+        (("a", "x", "y"), 3, 422),
+        (("x", "y", "z", "zz"), 3, 422),
+    ],
+)
+def test_a_journal_that_went_back_or_another_way_alarms(
+    witness: Asking, world: World, names: tuple[str, ...], old: int, status: int
+) -> None:
+    assert witness.lease(grown(world, "a", "b"))[0] == 200
+    assert witness.lease(grown(world, *names), old=old)[0] == status
+    (alarm,) = witness.ask("/status")[1]["alarms"]
+    assert world.signer in alarm["words"]
+    assert alarm["at"] == NOW
+    assert witness.lease(grown(world, "a", "b", "c"), old=3)[0] == 200
+
+
+def test_what_was_seen_outlives_a_restart(state: Path, world: World) -> None:
+    halt = order(world, "halt", halt_of(world), "rita")
+    no = veto_of(world, "7e" * 32)
+    with Asking(state, world).serving() as first:
+        assert first.lease(grown(world, "a", "b"))[0] == 200
+        assert first.hand(halt)[0] == 200
+        assert first.hand(no)[0] == 200
+    with Asking(state, world).serving() as second:
+        assert second.lease(grown(world, "a"), old=2)[0] == 409
+        status, body = second.lease(grown(world, "a", "b"), old=3)
+        assert status == 200
+        lease = read_struct(SignedLease, body, "lease").document
+        assert lease.halts == (halt_of_digest(halt),)
+        assert [(veto.subject, veto.actor) for veto in lease.vetoes] == [("7e" * 32, "rita")]
+        assert second.hand(halt)[1]["taken"][0]["new"] is False
+
+
+def halt_of_digest(handed: dict[str, Any]) -> str:
+    return Halt.from_json(handed["document"]).digest
+
+
+def test_a_newer_policy_is_named_also_while_it_waits(witness: Asking, world: World) -> None:
+    loose = dataclasses.replace(
+        world.policy,
+        header=header(world, "policy", expires=world.now + 30 * DAY),
+        number=2,
+        previous=world.policy.digest,
+        limits=(),
+    )
+    handed = write_struct(world.sign_policy(loose, "adam", "anna"), "signed_policy")
+    assert witness.hand(handed)[0] == 200
+    assert read_struct(SignedLease, witness.lease(grown(world))[1], "lease").document.policy == loose.digest
+    kinds = [row["kind"] for row in witness.ask("/documents")[1]["documents"]]
+    assert kinds == ["policy", "policy"]
+    page = witness.ask("/documents?after=1")[1]
+    assert [row["digest"] for row in page["documents"]] == [loose.digest]
+    assert page["documents"][0]["document"] == handed
+    assert witness.ask(f"/documents?after={page['next']}")[1] == {"documents": [], "next": page["next"]}
+    # One person ends it while it waits: then the one in force is the newest again.
+    no = world.consent(loose.digest, "olga", Decision.REJECT, subject_type=SubjectType.POLICY)
+    assert witness.hand(write_struct(no, "consent"))[0] == 200
+    named = read_struct(SignedLease, witness.lease(grown(world), old=1)[1], "lease").document
+    assert named.policy == world.policy.digest
+    assert [veto.subject for veto in named.vetoes] == [loose.digest]
+
+
+def test_a_halt_stops_whom_it_names_until_it_is_lifted(witness: Asking, world: World) -> None:
+    everyone, other = halt_of(world), halt_of(world, "hsm-9")
+    for halt in (everyone, other):
+        assert witness.hand(order(world, "halt", halt, "rita"))[0] == 200
+    assert read_struct(SignedLease, witness.lease(grown(world))[1], "lease").document.halts == (everyone.digest,)
+    resume = Resume(
+        header=header(world, "resume"),
+        policy=world.policy.digest,
+        halt=everyone.digest,
+        signers=(world.signer,),
+        reason="Go on",
+    )
+    status, body = witness.hand(order(world, "resume", resume, "adam"))
+    assert status == 403, body
+    assert witness.hand(order(world, "resume", resume, "adam", "anna"))[0] == 200
+    assert read_struct(SignedLease, witness.lease(grown(world), old=1)[1], "lease").document.halts == ()
+    assert witness.ask("/status")[1]["halts"] == {world.signer: [], "log-1": [everyone.digest]}
+
+
+@pytest.mark.parametrize(
+    ("make", "status"),
+    [
+        (lambda _: [1, 2], 400),
+        (lambda _: {"kind": "veto"}, 400),
+        (lambda _: {"statement": {}, "proof": {}}, 400),
+        (lambda _: {"policy": None, "consents": []}, 400),
+        (lambda _: b"{" * 70, 400),
+        (lambda _: b"\xff", 400),
+        (lambda _: b"1.5", 400),
+        (lambda _: b" " * (1024 * 1024 + 1), 400),
+        # Signed by nobody, by somebody else, for another decision, and by a policy's quorum less one.
+        (lambda world: order(world, "halt", halt_of(world)), 403),
+        (lambda _: veto_of(witnessed(), "7e" * 32), 409),
+        (lambda world: veto_of(world, "7e" * 32, decision=Decision.APPROVE), 403),
+        (lambda world: write_struct(world.sign_policy(_next(world), "adam"), "signed_policy"), 409),
+        (lambda world: write_struct(world.sign_policy(_next(world, number=3), "adam", "anna"), "signed_policy"), 409),
+    ],
+)
+def test_what_does_not_convince_is_refused_and_changes_nothing(
+    witness: Asking, world: World, make: Callable[[World], object], status: int
+) -> None:
+    got, body = witness.hand(make(world))
+    assert got == status, body
+    assert [row["kind"] for row in witness.ask("/documents")[1]["documents"]] == ["policy"]
+
+
+def _next(world: World, **changes: Any) -> Policy:  # noqa: ANN401 - Policy's fields
+    fields: dict[str, Any] = {
+        "header": header(world, "policy", expires=world.now + 30 * DAY),
+        "number": 2,
+        "previous": world.policy.digest,
+    }
+    return dataclasses.replace(world.policy, **(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"deployment": "0" * 64}, 403),
+        ({"signer": "hsm-9"}, 403),
+        ({"signer": "log-1"}, 403),
+        ({"signer": "HSM 1"}, 400),
+        ({"challenge": "0x00"}, 400),
+        ({"challenge": None}, 400),
+        ({"size": 0}, 400),
+        ({"size": 2**256 - 1}, 400),
+        ({"size": True}, 400),
+        ({"size": "1"}, 400),
+        ({"old": -1}, 400),
+        ({"old": 5}, 400),
+        ({"proof": ["0x" + "00" * 32] * 65}, 400),
+        ({"proof": ["0x" + "00" * 32]}, 422),
+        ({"start": {"line": "e30", "path": []}}, 422),
+        ({"more": 1}, 400),
+    ],
+)
+def test_a_lease_request_that_is_wrong_gets_a_typed_answer(
+    witness: Asking, world: World, changes: dict[str, object], status: int
+) -> None:
+    got, body = witness.lease(grown(world), **changes)
+    assert got == status, body
+    assert body["error"]["message"]
+    assert witness.lease(grown(world))[0] == 200
+
+
+def test_a_journal_that_a_ceremony_started_is_taken_once(witness: Asking, world: World) -> None:
+    assert witness.lease(grown(world, "a", "b"))[0] == 200
+    ceremony = Ceremony(
+        header=header(world, "ceremony"),
+        policy=world.policy.digest,
+        kind=CeremonyKind.JOURNAL_START,
+        signers=(world.signer,),
+        wallet=None,
+        epoch=0,
+        threshold=0,
+        lanes=(),
+        not_before=world.now,
+        reason="Disk lost",
+    )
+    anew = world.make_journal(full=True, ceremony=ceremony.digest)
+    line = Journal().encode(anew.start) if anew.start is not None else b""
+    start = {
+        "line": base64.urlsafe_b64encode(line).rstrip(b"=").decode(),
+        "path": ["0x" + hashed.hex() for hashed in anew.tree.inclusion(0)],
+    }
+    assert witness.lease(anew, start=start)[0] == 409
+    consents = [
+        write_struct(world.consent(ceremony.digest, name, subject_type=SubjectType.CEREMONY), "consent")
+        for name in ("adam", "anna")
+    ]
+    handed = {"ceremony": ceremony.to_json(), "consents": consents}
+    assert witness.hand({"ceremony": ceremony.to_json(), "consents": consents[:1]})[0] == 403
+    assert witness.hand(handed)[0] == 200
+    assert witness.lease(anew)[0] == 409
+    assert witness.lease(anew, start=start | {"path": ["0x" + "00" * 32]})[0] == 422
+    assert witness.lease(anew, start=start)[0] == 200
+    assert witness.lease(anew, start=start, old=1)[0] == 200
+    # The old journal is over, and the ceremony does not start another one.
+    assert witness.lease(grown(world, "a", "b"), old=1)[0] == 422
+    other = world.make_journal(full=True, ceremony=ceremony.digest, time=world.now + 1)
+    forked = {**start, "line": base64.urlsafe_b64encode(Journal().encode(other.start)).rstrip(b"=").decode()}  # type: ignore[arg-type]  # it began
+    assert witness.lease(other, start=forked, old=1)[0] == 409
+
+
+def test_without_pins_there_is_no_desk(tmp_path: Path, world: World) -> None:
+    folder = tmp_path / "new"
+    init_state(folder, "w-1", {})
+    with Asking(folder, world).serving() as asking:
+        for path in ("/documents", "/status"):
+            assert asking.ask(path)[0] == 404
+        assert asking.hand({"kind": "veto", "consents": []})[0] == 404
+        assert asking.lease(grown(world))[0] == 404
+        assert asking.ask("/documents?after=-1")[0] == 400
+
+
+def test_pinning_takes_the_compared_digest_and_its_own_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = witnessed(int(time.time()))
+    state = folder_of(tmp_path)
+    file = tmp_path / "genesis.json"
+    file.write_text(json.dumps(write_struct(world.signed_policy, "signed_policy")))
+    assert pin([str(file), "--state", str(state), "--expect", world.deployment]) == 0
+    assert "pinned" in capsys.readouterr().out
+    assert pin([str(file), "--state", str(state), "--expect", "0" * 64]) == 2
+    strange = tmp_path / "strange"
+    init_state(strange, "w-1", {})
+    assert pin([str(file), "--state", str(strange), "--expect", world.deployment]) == 2
+    assert "does not name witness w-1 with this key" in capsys.readouterr().err
+    assert pin([str(tmp_path / "none"), "--state", str(state), "--expect", world.deployment]) == 2
