@@ -102,6 +102,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # ------------------------------------------------------------------------------------------ applications
 
 INSTALLED_APPS = [
+    # Before the admin, whose templates it replaces.
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -149,6 +151,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "oms.frame.frame",
             ],
         },
     },
