@@ -94,7 +94,3 @@ class SimulationError(ChainsError):
 
 class NoSimulationError(SimulationError):
     """No node of the chain can simulate. Nothing is known about the effects, so nothing is assumed."""
-
-
-class SimulationAnswerError(SimulationError):
-    """The simulation's answer contradicts itself or the named block."""

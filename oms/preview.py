@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chains.errors import ChainsError
 from chains.reads import node_ask
-from chains.simulation import intent_simulate, transaction_simulate
+from chains.simulating import intent_simulate, transaction_simulate
 from core.calldata import encode_transfer
 from core.documents.mandate import GAS_MOST
 from core.names import NATIVE_SUFFIX

@@ -1,17 +1,19 @@
-"""Reading a simulation's answer: success, revert reason, asset deltas, gas.
+"""Reading what a transaction left behind: revert reason, transfers and allowances by its events.
 
-Sources: Ethereum execution API (``eth_simulateV1``), EIP-20 (``Transfer``), Solidity ABI (``Error``, ``Panic``).
+Sources: Ethereum execution API (``eth_simulateV1``), EIP-20 (``Transfer``, ``Approval``), EIP-721
+(``ApprovalForAll``), Permit2 (``Approval`` and ``Permit`` of its own shape), Solidity ABI (``Error``, ``Panic``).
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
+from chains.simulation.result import AllowanceChange, AssetDelta
+from core.keccak import keccak256
 from core.names import address_from_bytes, native_asset, token_asset
 
 if TYPE_CHECKING:
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 NATIVE_LOG_ADDRESS = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE"
 """Where ``traceTransfers`` reports native transfers; no contract can live there."""
 TRANSFER_TOPIC = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
+APPROVAL_TOPIC = keccak256(b"Approval(address,address,uint256)")
+_FOR_ALL_TOPIC = keccak256(b"ApprovalForAll(address,address,bool)")
+_PERMIT2_TOPIC = keccak256(b"Approval(address,address,address,uint160,uint48)")
+_PERMIT2_SIGNED_TOPIC = keccak256(b"Permit(address,address,address,uint160,uint48,uint48)")
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 _PANIC_SELECTOR = bytes.fromhex("4e487b71")
-_TRANSFER_TOPICS = 3
+_TRANSFER_TOPICS, _PERMIT2_TOPICS = 3, 4
 _WORD = 32
 _ADDRESS_PADDING = b"\0" * 12
 _REASON_MOST = 200
@@ -34,34 +40,6 @@ _PANICS = {
     0x32: "index out of bounds",
     0x41: "out of memory",
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AssetDelta:
-    """How much of an asset (CAIP-19) an account gains (or loses, negative), in base units; fees not included."""
-
-    asset: str
-    account: str
-    change: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Simulation:
-    """What a transaction did on top of a named block. `gas_limit` is what was used times 1.25."""
-
-    node: str
-    block_number: int
-    block_hash: str
-    succeeded: bool
-    reason: str
-    gas_used: int
-    gas_limit: int
-    deltas: tuple[AssetDelta, ...]
-
-    @property
-    def claim(self) -> str:
-        """The value of the claimed fact ``web.simulation``."""
-        return "ok" if self.succeeded else "failed"
 
 
 def _printable(text: str) -> str:
@@ -115,3 +93,40 @@ def deltas_of(chain: str, logs: list[Log]) -> tuple[AssetDelta, ...]:
         for (asset, account), change in sorted(totals.items())
         if change
     )
+
+
+def allowances_of(chain: str, logs: list[Log]) -> tuple[AllowanceChange, ...]:
+    """Return the allowances that events speak of, each with its last word; `before` is not known from events.
+
+    All or nothing (``ApprovalForAll``) counts as 1 or 0.
+    """
+    found: dict[tuple[str, str, str], AllowanceChange] = {}
+    for log in logs:
+        change = _allowance(chain, log)
+        if change is not None:
+            found[change.asset, change.owner, change.spender] = change
+    return tuple(found[key] for key in sorted(found))
+
+
+def _allowance(chain: str, log: Log) -> AllowanceChange | None:
+    named = [_address_of(topic) for topic in log.topics[1:]]
+    if not log.topics or None in named or len(log.data) < _WORD:
+        return None
+    amount = int.from_bytes(log.data[:_WORD], "big")
+    accounts = [name for name in named if name is not None]
+    plain = len(log.topics) == _TRANSFER_TOPICS and len(log.data) == _WORD
+    if plain and log.topics[0] in (APPROVAL_TOPIC, _FOR_ALL_TOPIC):
+        return AllowanceChange(
+            asset=token_asset(chain, log.address), owner=accounts[0], spender=accounts[1], before=None, after=amount
+        )
+    if len(log.topics) == _PERMIT2_TOPICS and log.topics[0] in (_PERMIT2_TOPIC, _PERMIT2_SIGNED_TOPIC):
+        owner, token, spender = accounts
+        return AllowanceChange(
+            asset=token_asset(chain, token),
+            owner=owner,
+            spender=spender,
+            before=None,
+            after=amount,
+            through=log.address,
+        )
+    return None
