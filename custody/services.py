@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
+from chains.models import Node
 from core.canonical import canonical
+from core.custody_lifecycle import JobState
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.mandate import SingleOrder
 from core.errors import EncodingError
 from core.evm import address_of
 from custody.errors import JobInputError
-from custody.models import Job, Wallet
+from custody.models import CancelOrder, CancelState, ChainRule, Job, Wallet
 from custody.wake import wake
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from core.documents.consent import SignedConsent
+    from core.documents.control import Cancel
     from core.documents.mandate import Intent, Mandate
     from core.documents.roster import WalletKind
 
@@ -104,3 +108,80 @@ def job_create(
         entry_append(actor=actor, tag=AuditTag.JOB_CREATED, subject=intent.digest, payload=payload)
     transaction.on_commit(wake)
     return job
+
+
+CANCELLABLE = frozenset({JobState.PINNED, JobState.WAITING, JobState.SIGNED, JobState.LIVE})
+"""A nonce is held, and nothing of it is mined."""
+
+
+@transaction.atomic
+def cancel_order_create(
+    *, actor: str, document: Cancel, consents: tuple[SignedConsent, ...], now: dt.datetime
+) -> CancelOrder:
+    """Take over a cancel that its quorum consented to, in the caller's transaction. The same one gives the same row.
+
+    Args:
+        actor: Who hands it over.
+        document: The cancel.
+        consents: Of the policy's cancel quorum; the signer counts them for itself.
+        now: The current time.
+
+    Raises:
+        JobInputError: If there is no such case, it is past cancelling, or another cancel is under way.
+    """
+    known = CancelOrder.objects.filter(digest=document.digest).first()
+    if known is not None:
+        return known
+    job = Job.objects.select_for_update().filter(intent_digest=document.intent, wallet_id=document.wallet).first()
+    if job is None:
+        raise JobInputError("custody holds no such case")
+    if JobState(job.state) not in CANCELLABLE:
+        raise JobInputError(f"the case is {job.state}: there is nothing left to cancel")
+    if CancelOrder.objects.filter(job=job).exclude(state=CancelState.FAILED).exists():
+        raise JobInputError("another cancel of this nonce is under way, and signers take one for each nonce")
+    order = CancelOrder.objects.create(
+        job=job,
+        digest=document.digest,
+        document=document.to_bytes().decode(),
+        consents=canonical(SIGNED_CONSENTS.write(consents, "consents")).decode(),
+        ordered_at=now,
+        retry_at=now,
+    )
+    Job.objects.filter(pk=job.pk).update(due_at=now)
+    entry_append(
+        actor=actor,
+        tag=AuditTag.CANCEL_ORDERED,
+        subject=job.intent_digest,
+        payload={"cancel": document.digest, "consents": [one.statement.digest for one in consents]},
+        severity=Severity.WARNING,
+    )
+    transaction.on_commit(wake)
+    return order
+
+
+@transaction.atomic
+def chain_rule_set(*, actor: str, rule: ChainRule) -> ChainRule:
+    """Set how custody works on a chain.
+
+    Args:
+        actor: Who does it.
+        rule: The whole rule.
+
+    Raises:
+        ValidationError: For a field that is wrong, or a private node that the chain does not have.
+    """
+    rule.full_clean(validate_unique=False)
+    have = set(Node.objects.filter(chain_id=rule.chain_id).values_list("label", flat=True))
+    strangers = sorted(rule.private_labels - have)
+    if strangers:
+        raise ValidationError({"private_nodes": f"this chain has no node {', '.join(strangers)}"})
+    rule.save()
+    payload: dict[str, object] = {
+        "finality": str(rule.finality),
+        "gas_low": str(rule.gas_low),
+        "guard_seconds": rule.guard_seconds,
+        "private_nodes": sorted(rule.private_labels),
+        "raise_seconds": rule.raise_seconds,
+    }
+    entry_append(actor=actor, tag=AuditTag.CHAIN_RULE_CHANGED, subject=rule.chain_id, payload=payload)
+    return rule

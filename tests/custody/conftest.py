@@ -17,13 +17,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from chains.services import chain_create, node_create
-from core.documents.consent import Decision
+from core.documents.consent import Decision, SubjectType
+from core.documents.control import Cancel
 from core.documents.roster import WalletKind
-from custody.models import Job
-from custody.services import job_create, wallet_create
+from custody.models import CancelOrder, ChainRule, Job
+from custody.services import cancel_order_create, chain_rule_set, job_create, wallet_create
 from custody.sweep import sweep_once
 from demo.services.anvil import anvil
-from tests.factories.world import CHAIN, ETHER, World
+from tests.factories.world import CHAIN, ETHER, World, header
 from tests.fakes.proxy import LyingNode
 from tests.fakes.signer import FakeSigner
 from tests.signer.log_rig import log, made_log  # noqa: F401 - fixtures
@@ -66,6 +67,25 @@ class Line:
                 consents=consents,
                 now=timezone.now(),
             )
+
+    def cancel(self, job: Job, by: tuple[str, ...] = ("rita",), **changes: Any) -> CancelOrder:  # noqa: ANN401 - fields of Cancel
+        """Order a cancel of a job's nonce, with the consents of these people, as oms does."""
+        fields: dict[str, Any] = {
+            "header": header("cancel", self.world.deployment, now=self.world.now),
+            "policy": self.world.policy.digest,
+            "intent": job.intent_digest,
+            "wallet": self.world.wallet,
+            "max_fee_per_gas": 300 * 10**9,
+            "max_priority_fee_per_gas": 5 * 10**9,
+            "reason": "stuck",
+        }
+        document = Cancel(**(fields | changes))
+        consents = tuple(self.world.consent(document.digest, name, subject_type=SubjectType.CANCEL) for name in by)
+        return cancel_order_create(actor=ACTOR, document=document, consents=consents, now=timezone.now())
+
+    def rule(self, **changes: Any) -> None:  # noqa: ANN401 - fields of ChainRule
+        """Change how custody works on the chain."""
+        chain_rule_set(actor=ACTOR, rule=ChainRule(chain_id=CHAIN, **changes))
 
     def sweep_until(self, job: Job, *states: str, seconds: float = 10) -> Job:
         """Sweep in this process until the job is in one of the states."""
