@@ -166,6 +166,8 @@ class NodeClient:
 
     def _broken(self, error: requests.RequestException) -> NodeError:
         """Tell what never reached the node from what may have. Texts of requests' errors name the URL: not shown."""
+        if isinstance(error, requests.TooManyRedirects):
+            return NodeAnswerError(self.label, "sends us to another address")
         if _not_the_one(error):
             return NodeDownError(self.label, "shows another certificate than it should")
         if _never_connected(error):

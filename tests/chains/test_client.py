@@ -24,6 +24,7 @@ from tests.chains.conftest import SUPPLY
 from tests.fakes.proxy import Lie
 
 if TYPE_CHECKING:
+    from demo.services.anvil import Node
     from tests.chains.conftest import Bench
 
 from coincurve import PrivateKey
@@ -33,16 +34,21 @@ SEND = "eth_sendRawTransaction"
 
 
 def _signed(bench: Bench, nonce: int = 0) -> tuple[bytes, bytes]:
+    return signed_payment(bench.node, bench.other, nonce)
+
+
+def signed_payment(node: Node, to: str, nonce: int = 0) -> tuple[bytes, bytes]:
+    """Return raw bytes and hash of a payment by an account that the node makes rich first."""
     key = PrivateKey()
     public = key.public_key.format(compressed=False)
-    bench.node.call("anvil_setBalance", address_of(public), hex(10**20))
+    node.call("anvil_setBalance", address_of(public), hex(10**20))
     order = Type2(
         chain_id=31337,
         nonce=nonce,
         max_priority_fee_per_gas=10**9,
         max_fee_per_gas=10**11,
         gas=21_000,
-        to=bench.other,
+        to=to,
         value=1,
         data=b"",
     )
@@ -74,6 +80,10 @@ def test_reads(bench: Bench) -> None:
         (Lie.HUGE, NodeAnswerError),
         (Lie.STATUS_500, NodeAnswerError),
         (Lie.TRICKLE, NodeTimeoutError),
+        (Lie.TRUNCATED, NodeTimeoutError),
+        (Lie.EMPTY, NodeAnswerError),
+        (Lie.DEEP, NodeAnswerError),
+        (Lie.REDIRECT, NodeAnswerError),
         (Lie.SILENT_AFTER_ACCEPT, NodeTimeoutError),
     ],
 )
@@ -85,6 +95,14 @@ def test_bad_answers_have_a_type(bench: Bench, lie: Lie, error: type[Exception])
     assert time.monotonic() - started < 2.5
     assert bench.proxy.calls["eth_getBalance"] == 1  # never retried behind our back
     assert "127.0.0.1" not in str(caught.value)  # a URL may hold a key
+
+
+@pytest.mark.parametrize("method", ["eth_getBalance", "eth_chainId"])
+def test_five_gigabytes_are_not_read(bench: Bench, method: str) -> None:
+    bench.proxy.lie(method, Lie.FLOOD)
+    with pytest.raises(NodeAnswerError, match="too large"):
+        bench.client(timeout_seconds=5.0).balance(bench.rich)
+    assert bench.proxy.flooded_bytes < 64 * 1024 * 1024  # what fits into buffers beyond the cap, and no more
 
 
 @pytest.mark.parametrize(
@@ -140,7 +158,20 @@ def test_a_refusal_is_not_taken_for_known(bench: Bench, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "lie", [Lie.DROP, Lie.HTML, Lie.HALF, Lie.HUGE, Lie.STATUS_500, Lie.TRICKLE, Lie.SILENT_AFTER_ACCEPT]
+    "lie",
+    [
+        Lie.DROP,
+        Lie.HTML,
+        Lie.HALF,
+        Lie.HUGE,
+        Lie.STATUS_500,
+        Lie.TRICKLE,
+        Lie.SILENT_AFTER_ACCEPT,
+        Lie.TRUNCATED,
+        Lie.EMPTY,
+        Lie.DEEP,
+        Lie.REDIRECT,
+    ],
 )
 def test_whatever_is_not_an_answer_to_a_send_is_ambiguous(bench: Bench, lie: Lie) -> None:
     bench.proxy.lie(SEND, lie)

@@ -28,16 +28,26 @@ class Lie(Enum):
     TRICKLE = "trickle"
     ANSWER = "answer"
     STATUS_500 = "status_500"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    DEEP = "deep"
+    FLOOD = "flood"
+    REDIRECT = "redirect"
+    EDIT = "edit"
+    """`answer` is called with the real node's result and returns what is told instead."""
 
 
 _PASSES_ON = {Lie.SILENT_AFTER_ACCEPT, Lie.DROP_AFTER_ACCEPT, Lie.HALF_AFTER_ACCEPT}
 JSON = "application/json"
+FLOOD_BYTES = 5 * 10**9
 _HALF = b'{"jsonrpc":"2.0","id":1,"resu'
 _BODIES = {
     Lie.HALF: (200, JSON, _HALF),
     Lie.HALF_AFTER_ACCEPT: (200, JSON, _HALF),
     Lie.HTML: (200, "text/html", b"<html><body>502 Bad Gateway</body></html>"),
     Lie.STATUS_500: (500, JSON, b"{}"),
+    Lie.EMPTY: (200, JSON, b""),
+    Lie.DEEP: (200, JSON, b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     Lie.HUGE: (200, JSON, b'{"jsonrpc":"2.0","id":1,"result":"0x' + b"0" * (9 * 1024 * 1024) + b'"}'),
 }
 
@@ -48,6 +58,7 @@ class LyingNode:
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.calls: Counter[str] = Counter()
+        self.flooded_bytes = 0
         self._lies: dict[str, tuple[Lie, object, int]] = {}
         self._lock = threading.Lock()
         outer = self
@@ -109,6 +120,25 @@ class LyingNode:
             answer: bytes = response.read()
         return answer
 
+    def _made_up(self, body: bytes, answer: object) -> bytes:
+        told: dict[str, Any] = {"jsonrpc": "2.0", "id": json.loads(body)["id"]}
+        if callable(answer):
+            told = json.loads(self._forward(body))
+            told["result"] = answer(told.get("result"))
+        elif isinstance(answer, dict):
+            told |= answer
+        return json.dumps(told).encode()
+
+    def _flood(self, handler: BaseHTTPRequestHandler) -> None:
+        """Announce 5 GB and send them, until the client has had enough."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(FLOOD_BYTES))
+        handler.end_headers()
+        part = b"0" * (256 * 1024)
+        for _ in range(FLOOD_BYTES // len(part)):
+            handler.wfile.write(part)
+            self.flooded_bytes += len(part)
+
     def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Answer one call."""
         call: dict[str, Any] = json.loads(body)
@@ -116,28 +146,45 @@ class LyingNode:
         if lie is None:
             _write(handler, self._forward(body))
             return
-        how, answer = lie
+        self._mistreat(handler, body, *lie)
+        # Whoever gets no answer here finds the connection closed.
+        handler.close_connection = True
+
+    def _mistreat(self, handler: BaseHTTPRequestHandler, body: bytes, how: Lie, answer: object) -> None:
         if how in _PASSES_ON:
             self._forward(body)
         if how is Lie.SILENT_AFTER_ACCEPT:
             time.sleep(3)
         elif how is Lie.TRICKLE:
             _trickle(handler)
-        elif how is Lie.ANSWER and isinstance(answer, dict):
-            _write(handler, json.dumps({"jsonrpc": "2.0", "id": call["id"], **answer}).encode())
+        elif how is Lie.TRUNCATED:
+            _write(handler, _HALF, length=1000)
+        elif how is Lie.FLOOD:
+            self._flood(handler)
+        elif how is Lie.REDIRECT:
+            _redirect(handler, self.upstream)
+        elif how in (Lie.EDIT, Lie.ANSWER):
+            _write(handler, self._made_up(body, answer))
         elif how in _BODIES:
             status, kind, told = _BODIES[how]
             _write(handler, told, status=status, kind=kind)
-        # Whoever gets no answer here finds the connection closed.
-        handler.close_connection = True
 
 
-def _write(handler: BaseHTTPRequestHandler, body: bytes, *, status: int = 200, kind: str = JSON) -> None:
+def _write(
+    handler: BaseHTTPRequestHandler, body: bytes, *, status: int = 200, kind: str = JSON, length: int | None = None
+) -> None:
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
-    handler.send_header("Content-Length", str(len(body)))
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def _redirect(handler: BaseHTTPRequestHandler, target: str) -> None:
+    handler.send_response(307)
+    handler.send_header("Location", target)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
 
 
 def _trickle(handler: BaseHTTPRequestHandler) -> None:
