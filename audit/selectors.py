@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from audit.errors import ProofMissingError
+from audit.errors import ProofMissingError, TreeBrokenError
 from audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending, AuditTree, Severity
 from audit.tiles import StoredTree
 from core.auditlog import ORIGIN, Entry
-from core.merkle import consistency_proof, inclusion_proof
+from core.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, root_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -95,3 +95,17 @@ def proof_consistency(*, first: int, second: int) -> tuple[bytes, ...]:
         TreeBrokenError: A stored hash is missing, or there are not so many leaves.
     """
     return tuple(consistency_proof(first, second, StoredTree().node))
+
+
+def root_at(*, size: int) -> bytes:
+    """Return the root of the first `size` leaves, computed from the stored tree and not from a checkpoint's row.
+
+    Raises:
+        TreeBrokenError: A stored hash is missing, or there are not so many leaves.
+    """
+    if size == 0:
+        return EMPTY_ROOT
+    tree = AuditTree.objects.first()
+    if tree is None or not 0 < size <= tree.size:
+        raise TreeBrokenError(f"the log has no {size} leaves")
+    return root_of(size, StoredTree().node)

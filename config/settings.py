@@ -43,6 +43,7 @@ COUNTERSIGN_SWEEPS = (
     "audit.sequencer.sweep_once",
     "custody.checkpoints.checkpoints_sweep",
     "audit.watch.watch_sweep",
+    "oms.anchor_sweep.anchors_sweep",
     "audit.alarm_ports.alarms_sweep",
 )
 # Who is told about alarms: functions by their dotted paths, each called after the alarm was committed.
@@ -56,6 +57,13 @@ COUNTERSIGN_LOG_SIGNER = env.text("COUNTERSIGN_LOG_SIGNER", default="")
 COUNTERSIGN_WITNESSES = env.urls("COUNTERSIGN_WITNESSES")
 # Where the administrator of the machine keeps what nodes ask for: header lines, client certificates, authorities.
 COUNTERSIGN_NODE_SECRETS_DIR = env.path("COUNTERSIGN_NODE_SECRETS_DIR", default=COUNTERSIGN_STATE_DIR / "nodes")
+# The log's checkpoints go on chain from this wallet (CAIP-10; empty: they do not), asked by this API client of the
+# roster with the Ed25519 key (hex) in this file: so often, or after so many new leaves.
+COUNTERSIGN_ANCHOR_WALLET = env.text("COUNTERSIGN_ANCHOR_WALLET", default="")
+COUNTERSIGN_ANCHOR_CLIENT = env.text("COUNTERSIGN_ANCHOR_CLIENT", default="anchor")
+COUNTERSIGN_ANCHOR_KEY_FILE = env.path("COUNTERSIGN_ANCHOR_KEY_FILE", default=COUNTERSIGN_STATE_DIR / "anchor-key")
+COUNTERSIGN_ANCHOR_SECONDS = env.integer("COUNTERSIGN_ANCHOR_SECONDS", default=3600, minimum=60, maximum=7 * 86_400)
+COUNTERSIGN_ANCHOR_LEAVES = env.integer("COUNTERSIGN_ANCHOR_LEAVES", default=10_000, minimum=1, maximum=10**9)
 COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Queue'}SignerPort"
 COUNTERSIGN_POLL_VIEWS = (
     "oms:request_status",

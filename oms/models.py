@@ -104,3 +104,26 @@ class CancelProposal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:8]} ({self.state})"
+
+
+class LogAnchor(models.Model):
+    """A checkpoint of the audit log that was asked to be put on chain, and what became of it."""
+
+    request = models.OneToOneField(TransactionRequest, on_delete=models.PROTECT, related_name="anchor")
+    size = models.BigIntegerField(help_text="Leaves of the log.")
+    root = models.CharField(max_length=_DIGEST)
+    asked_at = models.DateTimeField()
+    transaction_hash = models.CharField(max_length=_DIGEST, blank=True)
+    block_number = models.BigIntegerField(null=True)
+    verified_at = models.DateTimeField(null=True, help_text="When it was read back from the chain and fitted.")
+    problem = models.CharField(max_length=400, blank=True, help_text="Why it is none.")
+
+    class Meta:
+        db_table = "oms_anchor"
+        ordering = ("-pk",)
+        verbose_name = "anchor of the log"
+        verbose_name_plural = "anchors of the log"
+        indexes = (models.Index(fields=["verified_at"], name="oms_anchor_verified"),)
+
+    def __str__(self) -> str:
+        return f"anchor at {self.size}"

@@ -161,7 +161,7 @@ def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.d
             decision = decision_make(mandate=case.mandate, claims=claims, now=int(now.timestamp()))
             consent_record(signed=signed, voice=voice, user=user, now=now)
             _asked_record(request)
-            _decision_follow(request, decision, now)
+            decision_follow(request, decision, now)
     except PolicyAppError as error:
         raise RequestRefusedError("not_decided", str(error)) from error
     except IntegrityError as error:
@@ -212,7 +212,8 @@ def _asked_record(request: TransactionRequest) -> None:
     )
 
 
-def _decision_follow(request: TransactionRequest, decision: PolicyDecision, now: dt.datetime) -> None:
+def decision_follow(request: TransactionRequest, decision: PolicyDecision, now: dt.datetime) -> None:
+    """Move a request that was just asked to where its decision leads, in the caller's transaction."""
     required = decision_required(decision=decision)
     if decision.outcome != Outcome.ALLOWED:
         event, note = Event.DENY, "; ".join(decision_reasons(decision=decision))
@@ -281,4 +282,4 @@ def _check_welcome(user: User, request: TransactionRequest, signed: SignedConsen
         raise RequestRefusedError("no_seat", message)
 
 
-__all__ = ["FormError", "request_ask", "request_consent", "request_preview"]
+__all__ = ["FormError", "decision_follow", "request_ask", "request_consent", "request_preview"]

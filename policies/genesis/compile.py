@@ -13,6 +13,7 @@ from core.documents.roster import (
     DEMO_AAGUID,
     AbiFunction,
     AddressEntry,
+    ApiClient,
     AssetEntry,
     ContractEntry,
     NamedKey,
@@ -95,6 +96,18 @@ class _Compiler:
             desk=row.text("desk"),
             site=row.text("site"),
             keys=keys,
+        )
+
+    def client(self, row: Row) -> ApiClient:
+        key = row.hexed("public_key")
+        if key is None:
+            raise row.fail("public_key", "32 bytes of an Ed25519 key expected, 0x hex")
+        return ApiClient(
+            id=row.text("id"),
+            name=row.text("name"),
+            public_key=key,
+            desk=row.text("desk"),
+            responsible=row.texts("responsible"),
         )
 
     def signer(self, row: Row) -> SignerEntry:
@@ -287,7 +300,7 @@ def genesis_compile(
     if profile not in list(Profile):
         sections.problems.append(f"description.profile: none of {', '.join(Profile)}")
     consent, controls = sections.one("consent", run.consent), sections.one("controls", run.controls)
-    people = sections.many("people", run.person)
+    people, clients = sections.many("people", run.person), sections.many("clients", run.client)
     signers, wallets = sections.many("signers", run.signer), sections.many("wallets", run.wallet)
     assets, addresses = sections.many("assets", run.asset), sections.many("addresses", run.address)
     contracts = sections.many("contracts", run.contract)
@@ -313,7 +326,7 @@ def genesis_compile(
     )
     policy = Policy(
         header=header, number=1, previous=None, profile=Profile(profile), institution=institution, consent=consent,
-        people=people, clients=(), signers=signers, wallets=wallets, assets=assets, contracts=contracts,
+        people=people, clients=clients, signers=signers, wallets=wallets, assets=assets, contracts=contracts,
         addresses=addresses, prices=prices, guards=guards, grants=grants, escalations=escalations, limits=limits,
         controls=controls, witnesses=witnesses, witness_threshold=run.witness_threshold,
         attesters=(), attester_threshold=0, recovery=recovery, recovery_threshold=run.recovery_threshold,

@@ -206,3 +206,44 @@ def test_conditions_nested_too_deep_are_refused_before_anything_recurses() -> No
 def test_an_address_nobody_registered_is_no_contract() -> None:
     with pytest.raises(DescriptionError, match="guard every-call: contract: unknown contract"):
         compiled(full().replace('any = [["contract", "eq", "Router"]', f'any = [["contract", "eq", "{STRANGER}"]'))
+
+
+ANCHOR = f"""
+[[clients]]
+id = "anchor"
+name = "Anchors of the log"
+public_key = "0x{"07" * 32}"
+desk = "operations"
+responsible = ["olga"]
+
+[[grants]]
+id = "anchor"
+label = "Notes of the anchor wallet to itself"
+when = [["call.kind", "eq", "note"], ["initiator", "has", "anchor"], ["wallet", "eq", "Drill"]]
+quorum = {{}}
+"""
+
+
+def test_an_api_client_and_a_grant_that_needs_no_person_can_be_described() -> None:
+    policy = compiled(TEXT + ANCHOR)
+    (client,) = [one for one in policy.clients if one.public_key == b"\x07" * 32]
+    assert (client.id, client.desk, client.responsible) == ("anchor", "operations", ("olga",))
+    grant = next(one for one in policy.grants if one.id == "anchor")
+    assert grant.quorum is not None
+    assert grant.quorum.seats == ()
+    assert validate(policy) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("0x" + "07" * 32, "0x07", "clients"),
+        ('responsible = ["olga"]', 'responsible = ["nobody"]', "nobody"),
+        ('responsible = ["olga"]', "responsible = []", "responsible"),
+        ('desk = "operations"', 'desc = "operations"', "clients"),
+    ],
+)
+def test_a_slip_in_a_client_is_named(before: str, after: str, problem: str) -> None:
+    assert before in ANCHOR
+    with pytest.raises(DescriptionError, match=problem):
+        compiled(TEXT + ANCHOR.replace(before, after))
