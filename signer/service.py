@@ -1,6 +1,7 @@
 """What the signer does with a request: receive, verify, journal, sign, check, answer; in this order.
 
-1. The whole case is verified by `core`, also when it was signed before.
+1. The whole case is verified by `core`, also when it was signed before: under live leases of witnesses, where the
+   policy names some.
 2. Its reservation is fsynced into the journal and its hash written into the token. From here on it counts as signed.
 3. The one-shot token is spent, the device signs, the signature is recovered to the pinned key.
 4. The signature is written down, so that a repetition gets the same bytes, and answered.
@@ -26,6 +27,7 @@ from core.schema import read_struct, write_struct
 from core.verify import verify
 from signer.backends import check_keys, own_wallets
 from signer.errors import TokenKeyError
+from signer.leases import Leases
 from signer.pinned import store_policy
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ HELD_MOST = 256
 
 
 class Service:
-    """One signer's state and its four operations. One request at a time."""
+    """One signer's state and its operations. One request at a time."""
 
     def __init__(self, *, state: Path, pins: Pins, store: JournalStore, backend: HsmBackend) -> None:
         """Take over what start-up has checked.
@@ -60,6 +62,7 @@ class Service:
         self._state = state
         self._store = store
         self._backend = backend
+        self._leases = Leases()
         self.pins = pins
         self.failpoint: Callable[[str], None] = store.failpoint
 
@@ -92,6 +95,12 @@ class Service:
             return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
         if op == "policy":
             return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
+        if op == "challenge":
+            return self._leases.challenge(request["known"], self.pins, self.journal, now=now)
+        if op == "lease":
+            self._store.catch_up()
+            self._leases.take(request["leases"], self.pins, self.journal, now=now)
+            return self._leased(now)
         if op == "checkpoint":
             raise RefusedError(Refusal.UNSUPPORTED, "this signer's key signs transactions, and nothing else")
         return self.status(now=now)
@@ -106,7 +115,7 @@ class Service:
         """
         self._store.catch_up()
         check = verify if bundle.cancel is None else verify_cancel
-        verified = check(bundle, self.pins, self.journal, now)
+        verified = check(bundle, self.pins, self.journal, now, self._leases.held)
         if verified.stored is None:
             self._backend.ready(verified.wallet)
         if verified.record is not None:
@@ -187,6 +196,12 @@ class Service:
             }
         return {"policy": digest, "number": self.pins.policy(digest).number, "pending": waits}
 
+    def _leased(self, now: int) -> Json:
+        """Say how many witnesses have to lease, and who does until when."""
+        policy = self.pins.policy(self.journal.policy_at(now))
+        live = self._leases.held.live(policy, now=now)
+        return {"needed": policy.witness_threshold, "live": {one.witness: one.expires for one in live}}
+
     def status(self, *, now: int) -> Json:
         """Say who this is and where it stands. Nothing in it is secret from a courier, and nothing is proof."""
         journal, pins = self.journal, self.pins
@@ -198,6 +213,7 @@ class Service:
             **self._policies(now),
             "halted": journal.halted,
             "halts": sorted(journal.halts),
+            "leases": self._leased(now),
             "clock": journal.clock,
             "head": journal.head,
             "lanes": {wallet: self._lane(wallet) for wallet in sorted(wallets | set(journal.lanes))},

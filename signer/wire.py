@@ -5,6 +5,8 @@ Requests have exactly these fields:
     {"v": 1, "op": "sign",    "bundle": Bundle}
     {"v": 1, "op": "control", "order": HaltOrder | ResumeOrder | VetoOrder}
     {"v": 1, "op": "policy",  "signed_policy": SignedPolicy}
+    {"v": 1, "op": "challenge", "known": [{"witness", "size"}]}
+    {"v": 1, "op": "lease",   "leases": [SignedLease]}
     {"v": 1, "op": "checkpoint", "checkpoint": {"size", "root", "old", "proof"}}   (role `log` only)
     {"v": 1, "op": "status"}
 
@@ -28,6 +30,8 @@ OPERATIONS: dict[str, str | None] = {
     "sign": "bundle",
     "control": "order",
     "policy": "signed_policy",
+    "challenge": "known",
+    "lease": "leases",
     "checkpoint": "checkpoint",
     "status": None,
 }

@@ -8,6 +8,7 @@ from demo.forgeries import (
     calls,
     consented,
     lanes,
+    leased,
     payloads,
     people,
     policies,
@@ -19,5 +20,5 @@ from demo.forgeries.catalogue import CATALOGUE, Attack, Forgery, Op, Setting, St
 
 __all__ = ["CATALOGUE", "MODULES", "Attack", "Case", "Cast", "Forgery", "Op", "Setting", "Step"]
 
-MODULES = (assertions, attested, calls, consented, lanes, payloads, people, policies, recovery, succession)
+MODULES = (assertions, attested, calls, consented, lanes, leased, payloads, people, policies, recovery, succession)
 """Importing them registers their forgeries."""

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from core.schema import write_struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from core.canonical import Json
     from core.documents.bundle import Bundle
     from core.documents.control import ControlOrder
+    from core.documents.lease import SignedLease
     from core.documents.policy import SignedPolicy
     from core.errors import Refusal
     from demo.forgeries.case import Case
@@ -30,15 +32,26 @@ class Op(StrEnum):
     SIGN = "sign"
     CONTROL = "control"
     POLICY = "policy"
+    LEASE = "lease"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-    """One delivery. `body` is JSON text; `later` is how many seconds after the case's `now` it arrives."""
+    """One delivery. `body` is JSON text; `later` is how many seconds after the case's `now` it arrives.
+
+    `leases`: what is carried to the signer just before, made from the challenge that it gave for it; it may refuse
+    them. A step of `Op.LEASE` is only that, and has no other body.
+    """
 
     op: Op
     body: bytes
     later: int = 0
+    leases: Callable[[Json], Sequence[SignedLease]] | None = None
+
+    def leases_body(self, challenge: Json) -> bytes:
+        """Return the leases over a challenge, as JSON text."""
+        made = () if self.leases is None else self.leases(challenge)
+        return json.dumps([write_struct(one, "lease") for one in made]).encode("ascii")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +80,7 @@ class Setting(StrEnum):
     TWO_SITES = "two_sites"
     RECOVERABLE = "recoverable"
     ATTESTED = "attested"
+    WITNESSED = "witnessed"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

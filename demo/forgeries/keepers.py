@@ -72,7 +72,8 @@ def watched(signers: tuple[SignerEntry, ...]) -> dict[str, Any]:
 
 
 def lease(
-    challenge: Json,
+    asked: Json,
+    /,
     *,
     witness: str,
     deployment: str,
@@ -93,9 +94,9 @@ def lease(
         ),
         "witness": witness,
         "signer": signer,
-        "challenge": bytes.fromhex(str(challenge["challenge"])[2:]),
-        "journal_size": challenge["size"],
-        "journal_root": bytes.fromhex(str(challenge["root"])[2:]),
+        "challenge": bytes.fromhex(str(asked["challenge"])[2:]),
+        "journal_size": asked["size"],
+        "journal_root": bytes.fromhex(str(asked["root"])[2:]),
         "policy": policy,
         "halts": (),
         "vetoes": (),

@@ -13,6 +13,8 @@ from core.nonces import raised
 from core.verify import verify
 from demo.forgeries import CATALOGUE, Setting
 from demo.forgeries.attested import NORTH, SOUTH, attest
+from demo.forgeries.keepers import logged
+from tests.factories.leases import held
 from tests.factories.world import DAY, ETHER, NOW, World, header
 from tests.forgery.gate import case_of
 from tests.forgery.institutions import adapt, institution
@@ -161,10 +163,12 @@ def test_each_setting_of_the_catalogue_is_an_institution_that_works() -> None:
         intent = made.intent(value=1)
         # Who names no attesters does not read what they say.
         attested = tuple(attest(case_of(made, nonce=0), intent, name) for name in (NORTH, SOUTH))
-        verify(made.bundle(made.mandate(intent), attestations=attested), made.pins, made.journal, NOW)
+        # Nor does who names no witnesses ask for leases, or for what the log holds.
+        bundle = logged(made.bundle(made.mandate(intent), attestations=attested), deployment=made.deployment, now=NOW)
+        verify(bundle, made.pins, made.journal, NOW, held(expires=NOW + 1))
 
 
-ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG, Refusal.LEASE, Refusal.INCLUSION}
+ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG}
 """Not in the catalogue, because they need another journal or other pins (tested above), or are the log signer's."""
 UNUSED = {Refusal.WRONG_CHAIN}
 """A wire code that nothing sends: an intent of another chain is malformed, or of an unknown wallet."""

@@ -17,6 +17,7 @@ from core.records import SignatureRecord
 from core.schema import read_struct
 from core.verify import verify
 from demo.forgeries import Case, Op
+from signer.leases import Leases
 
 if TYPE_CHECKING:
     from core.records import Record
@@ -63,6 +64,7 @@ class CoreGate:
         self.world = world
         self.pins = world.pins
         self.journal = world.journal
+        self.leases = Leases()
         self.signed: list[bytes] = []
 
     def case(self) -> Case:
@@ -70,10 +72,25 @@ class CoreGate:
 
     def deliver(self, step: Step) -> Refusal | None:
         now = self.world.now + step.later
+        if step.op is Op.LEASE:
+            return self._lease(step, now)
+        if step.leases is not None:
+            self._lease(step, now)
         try:
             value = parse(step.body, max_bytes=_READ_SIZE)
             {Op.SIGN: self._sign, Op.CONTROL: self._control, Op.POLICY: self._policy}[step.op](value, now)
         except (DocumentError, EncodingError):
+            return Refusal.MALFORMED
+        except RefusedError as error:
+            return error.code
+        return None
+
+    def _lease(self, step: Step, now: int) -> Refusal | None:
+        try:
+            challenge = self.leases.challenge([], self.pins, self.journal, now=now)
+            carried = parse(step.leases_body(challenge))
+            self.leases.take(carried, self.pins, self.journal, now=now)
+        except DocumentError:
             return Refusal.MALFORMED
         except RefusedError as error:
             return error.code
@@ -85,7 +102,7 @@ class CoreGate:
     def _sign(self, value: object, now: int) -> None:
         bundle = Bundle.from_json(value)
         check = verify if bundle.cancel is None else verify_cancel
-        verified = check(bundle, self.pins, self.journal, now)
+        verified = check(bundle, self.pins, self.journal, now, self.leases.held)
         if verified.record is not None:
             self._append(verified.record)
             verified.journalled()

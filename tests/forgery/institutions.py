@@ -15,6 +15,7 @@ from demo.forgeries.attested import SLIPPAGE_MOST, attester_keys
 from demo.forgeries.attested import THRESHOLD as ATTESTERS_NEEDED
 from demo.forgeries.case import PAYMENT
 from demo.forgeries.holders import THRESHOLD, recovery_keys
+from demo.forgeries.keepers import watched
 from tests.factories.world import CHAIN, DAY, NATIVE, NOW, TOKEN, World, compare, limit, seats
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ _CHANGES: dict[Setting, Callable[[Policy], dict[str, Any]]] = {
     Setting.TWO_SITES: _two_sites,
     Setting.RECOVERABLE: _recoverable,
     Setting.ATTESTED: _attested,
+    Setting.WITNESSED: lambda policy: watched(policy.signers),
 }
 
 

@@ -12,7 +12,7 @@ import shutil
 import socket
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import pytest
 
 from core.canonical import parse
 from core.errors import CoreError, DocumentError, EncodingError, Refusal, RefusedError
-from demo.forgeries import CATALOGUE, Setting
+from demo.forgeries import CATALOGUE, Op, Setting
 from signer import wire
 from signer.provision import make_key
 from tests.forgery.gate import case_of
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CLOCKED = frozenset(
     {
         "at-the-edge-of-the-window",
+        "cancel-without-a-lease",
+        "lease-that-has-ended",
         "clock-set-back",
         "price-that-has-expired",
         "recovery-after-one-person-said-no",
@@ -53,6 +55,14 @@ def request_of(step: Step) -> bytes:
     """Put a step's body, as it is, into a request."""
     field = (wire.OPERATIONS[step.op] or "").encode()
     return b'{"v":1,"op":"%s","%s":%s}' % (step.op.encode(), field, step.body)
+
+
+CHALLENGE = b'{"v":1,"op":"challenge","known":[]}'
+
+
+def lease_request(step: Step, challenge: dict[str, Any]) -> bytes:
+    """Carry a step's leases over the challenge that the signer gave."""
+    return b'{"v":1,"op":"lease","leases":%s}' % step.leases_body(challenge)
 
 
 def exchange(path: str, raw: bytes) -> dict[str, Any]:
@@ -82,7 +92,11 @@ class SocketGate:
 
     def deliver(self, step: Step) -> Refusal | None:
         assert not step.later, "a signer's clock is its own"
-        answer = exchange(self.served.path, request_of(step))
+        if step.leases is not None:
+            challenge = exchange(self.served.path, CHALLENGE)["result"]
+            answer = exchange(self.served.path, lease_request(step, challenge))
+        if step.op is not Op.LEASE:
+            answer = exchange(self.served.path, request_of(step))
         return None if answer["ok"] else Refusal(answer["error"]["code"])
 
 
@@ -98,9 +112,15 @@ class ServiceGate:
         return case_of(world, nonce=self.service.journal.next_nonce(world.wallet))
 
     def deliver(self, step: Step) -> Refusal | None:
+        now = self.rig.world.now + step.later
         try:
+            if step.leases is not None:
+                challenge = self.service.handle(wire.read_request(CHALLENGE, message_bytes=1024), now=now)
+                carried = wire.read_request(lease_request(step, challenge), message_bytes=256 * 1024)
+                with suppress(RefusedError):
+                    self.service.handle(carried, now=now)
             request = wire.read_request(request_of(step), message_bytes=256 * 1024)
-            self.service.handle(request, now=self.rig.world.now + step.later)
+            self.service.handle(request, now=now)
         except (EncodingError, DocumentError):
             return Refusal.MALFORMED
         except RefusedError as error:

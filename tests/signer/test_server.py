@@ -248,7 +248,7 @@ def _flood(path: str, server: Server) -> None:
 
 
 def test_every_operation_is_known() -> None:
-    assert set(OPERATIONS) == {"sign", "control", "policy", "checkpoint", "status"}
+    assert set(OPERATIONS) == {"sign", "control", "policy", "challenge", "lease", "checkpoint", "status"}
 
 
 def test_the_client_types_its_own_trouble(tmp_path: Path) -> None:
