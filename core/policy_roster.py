@@ -39,6 +39,7 @@ def _ed25519(at: str, key: bytes | None) -> Iterator[str]:
 def people_problems(policy: Policy) -> Iterator[str]:
     """Yield what is wrong with people, their keys, and API clients."""
     people = policy.people
+    yield from duplicates("attestation root", policy.consent.attestation_roots)
     yield from duplicates("person", [*(p.id for p in people), *(c.id for c in policy.clients)])
     keys = [key for person in people for key in person.keys]
     yield from duplicates("credential", (key.credential_id for key in keys))
@@ -52,6 +53,8 @@ def people_problems(policy: Policy) -> Iterator[str]:
                 parse_public_key(key.public_key)
             except CoreError as error:
                 yield f"person {person.id}: {error}"
+            if policy.is_genesis and key.enrolment is not None:
+                yield f"person {person.id}: a key of the first policy is compared at the console, not co-signed"
             if key.aaguid not in policy.consent.aaguids:
                 yield f"person {person.id}: authenticator model {key.aaguid.hex()} is not on the list"
     for client in policy.clients:

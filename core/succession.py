@@ -16,6 +16,7 @@ from core.consents import Subject, Voice, approvers, check_consents, check_holde
 from core.documents.base import GENESIS_DEPLOYMENT, check_lifetime
 from core.documents.consent import Decision, Ed25519Proof, SubjectType
 from core.documents.policy import Policy
+from core.enrolments import check_enrolments, everyone
 from core.errors import Refusal, RefusedError, require
 from core.policy_check import validate
 from core.quorum import describe, is_filled
@@ -51,18 +52,13 @@ class Accession:
         effective: When it comes into force: Unix seconds by the clock of whoever received it.
         kind: Tightening (at once), loosening (after the delay) or recovery (after seven days at least).
         loosenings: Why it is no tightening, one sentence each; empty for one, and for a recovery.
-        voices: The consents that were verified.
+        voices: The consents that were verified, co-signatures of new keys among them.
     """
 
     effective: int
     kind: AccessionKind
     loosenings: tuple[str, ...]
     voices: tuple[Voice, ...]
-
-
-def everyone(voices: tuple[Voice, ...]) -> tuple[Voice, ...]:
-    """Let every verified consent count: where there is no journal that knows better."""
-    return voices
 
 
 def signed_by(signed: SignedPolicy) -> int:
@@ -215,11 +211,13 @@ def check_successor(
         check_recovery_change(policy, current)
         voices = _check_recovery_signatures(signed, current, now)
         _check_shape(policy)
+        voices += check_enrolments(policy, current, recovery=True)
         why: tuple[str, ...] = ()
         kind, delay = AccessionKind.RECOVERY, max(current.controls.recovery_delay, LEAST_RECOVERY_DELAY)
     else:
         voices = _check_signatures(signed, current, current.deployment, now, standing)
         _check_shape(policy)
+        voices += check_enrolments(policy, current, standing=standing)
         why = loosenings(current, policy)
         kind = AccessionKind.LOOSENING if why else AccessionKind.TIGHTENING
         delay = current.controls.succession_delay if why else 0

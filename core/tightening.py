@@ -15,13 +15,14 @@ What is harmless, for every case and every set of approvals:
 - *An allowing grant removed* (or one that can stop matching): a case that it granted goes on to the grants that are
   ordered after it, and to no earlier one, since those did not match and cannot begin to. So it is harmless
   exactly where each allowing grant that remains after it asks at least as much.
-- *Delays longer, expiry sooner, fewer authenticator models, more zones that nothing named, more properties.*
+- *Delays longer, expiry sooner, fewer authenticator models or roots, more zones that nothing named, more properties.*
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from core.documents.policy import Condition, ConditionOp, Dimension, Effect, Limit, Measure, Policy, Quorum, Rule
@@ -118,6 +119,8 @@ class _Comparison:
         if (old.origin, old.rp_id) != (new.origin, new.rp_id):
             yield "consent origin: changed"
         yield from _fewer("authenticator model", old.aaguids, new.aaguids, lambda row: row.hex(), _same)
+        roots = [[sha256(root).hexdigest()[:16] for root in one.attestation_roots] for one in (old, new)]
+        yield from _fewer("attestation root", roots[0], roots[1], lambda row: row, _same)
         yield from _fewer("person", self.before.people, self.after.people, lambda row: row.id, _person)
         yield from _fewer("client", self.before.clients, self.after.clients, lambda row: row.id, _same)
 

@@ -54,7 +54,11 @@ class SoftKey:
     def entry(self) -> ConsentKey:
         """The roster entry of this key."""
         return ConsentKey(
-            credential_id=self.credential_id, public_key=self.cose, aaguid=self.aaguid, attestation=None
+            credential_id=self.credential_id,
+            public_key=self.cose,
+            aaguid=self.aaguid,
+            attestation=None,
+            enrolment=None,
         )
 
     @property

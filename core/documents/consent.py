@@ -32,6 +32,7 @@ class SubjectType(StrEnum):
     HALT = "halt"
     RESUME = "resume"
     CEREMONY = "ceremony"
+    ENROLMENT = "enrolment"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

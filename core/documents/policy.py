@@ -21,7 +21,7 @@ from core.documents.roster import (
     SignerEntry,
     Wallet,
 )
-from core.names import AAGUID, AMOUNT, ASSET, COUNT, DIGEST, LABEL, SECONDS, SLUG, TIME
+from core.names import AAGUID, AMOUNT, ASSET, BLOB, COUNT, DIGEST, LABEL, SECONDS, SLUG, TIME
 from core.schema import Choice, Integer, Items, Maybe, Struct, Text, of
 
 
@@ -143,6 +143,7 @@ class ConsentOrigin:
     origin: str = of(Text(most=255, pattern=r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?"))
     rp_id: str = of(Text(most=253, pattern=r"[a-z0-9.-]+"))
     aaguids: tuple[bytes, ...] = of(Items(AAGUID, most=256))
+    attestation_roots: tuple[bytes, ...] = of(Items(BLOB, most=64))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

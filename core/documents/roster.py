@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from enum import StrEnum
 
+from core.documents.base import HEADER, Header
+from core.documents.consent import SIGNED_CONSENTS, SignedConsent
 from core.names import (
     AAGUID,
     ACCOUNT,
@@ -14,6 +16,7 @@ from core.names import (
     BLOB,
     CHAIN,
     CREDENTIAL_ID,
+    DIGEST,
     HASH32,
     KEY_BLOB,
     LABEL,
@@ -27,6 +30,10 @@ from core.schema import Choice, Integer, Items, Maybe, Struct, Text, of
 
 DEMO_AAGUID = b"countersign-demo"
 """The AAGUID of the clearly marked software keys of the demo profile; production refuses it."""
+
+
+ENROLMENT = "enrolment"
+"""The type of the document that a new key's co-signers sign."""
 
 
 class Profile(StrEnum):
@@ -59,13 +66,36 @@ class KeyAttestation:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class KeyEnrolment:
+    """The co-signatures under which a key came into a policy, and what they need to be read again.
+
+    The document that was co-signed is made from this, the person's id and the key itself (`core.enrolments`), so
+    it cannot be about another key.
+    """
+
+    header: Header = of(HEADER)
+    policy: str = of(DIGEST)
+    consents: tuple[SignedConsent, ...] = of(SIGNED_CONSENTS)
+
+    def __post_init__(self) -> None:
+        """Refuse a header of another type."""
+        if self.header.type != ENROLMENT:
+            msg = f"header names type {self.header.type!r}, expected {ENROLMENT!r}"
+            raise ValueError(msg)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ConsentKey:
-    """A security key registered at the consent origin. `public_key` is the COSE key (RFC 9052), canonical CBOR."""
+    """A security key registered at the consent origin. `public_key` is the COSE key (RFC 9052), canonical CBOR.
+
+    `enrolment` is null for the keys of the first policy, which two people compare at the console.
+    """
 
     credential_id: bytes = of(CREDENTIAL_ID)
     public_key: bytes = of(KEY_BLOB)
     aaguid: bytes = of(AAGUID)
     attestation: KeyAttestation | None = of(Maybe(Struct(lambda: KeyAttestation)))
+    enrolment: KeyEnrolment | None = of(Maybe(Struct(lambda: KeyEnrolment)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -11,6 +14,7 @@ from policies.editor.forms import DurationField, MomentField, RowForm, label_fie
 from policies.editor.roster_forms import hex_read
 from policies.editor.seats import Seats
 from policies.errors import RowValueError
+from policies.genesis import certificate_read
 
 if TYPE_CHECKING:
     from django.http import QueryDict
@@ -24,6 +28,31 @@ QUORUMS = (
     ("ceremony", "Key ceremonies"),
 )
 _DEMO = "demo"
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_PEM_LINE = 64
+
+
+def _pem(text: str) -> str:
+    """Show a certificate as people know it; as it stands where the draft holds none."""
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return text
+    body = base64.b64encode(raw).decode()
+    lines = [body[at : at + _PEM_LINE] for at in range(0, len(body), _PEM_LINE)]
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"))
+
+
+def _roots(text: str) -> list[str]:
+    """Read certificates into the document's spelling.
+
+    Raises:
+        RowValueError: Something else is there.
+    """
+    if _PEM.sub("", text).strip():
+        raise RowValueError("Makers' root certificates: PEM expected, and nothing else beside it")
+    found = (certificate_read(one) for one in _PEM.findall(text))
+    return [base64.urlsafe_b64encode(raw).rstrip(b"=").decode() for raw in found]
 
 
 class ControlsForm(RowForm):
@@ -79,6 +108,10 @@ class GeneralForm(RowForm):
         label="Authenticator models", widget=mono(rows=3),
         help_text="AAGUIDs whose keys may consent, one a line; 'demo' for the demonstration's software keys.",
     )  # fmt: skip
+    roots = forms.CharField(
+        label="Makers' root certificates", widget=mono(rows=4), required=False,
+        help_text="PEM, one after the other. In production each consent key has to lead to one of them.",
+    )  # fmt: skip
     witness_threshold = forms.IntegerField(label="Witnesses needed", min_value=0, max_value=64)
     attester_threshold = forms.IntegerField(label="Attesters needed", min_value=0, max_value=64)
     recovery_threshold = forms.IntegerField(label="Recovery keys needed", min_value=0, max_value=16)
@@ -90,11 +123,13 @@ class GeneralForm(RowForm):
         consent = consent if isinstance(consent, dict) else {}
         listed = consent.get("aaguids")
         models = [str(model) for model in listed] if isinstance(listed, list) else []
+        roots = consent.get("attestation_roots")
         return {
             **{name: row.get(name) for name in ("institution", *self.thresholds)},
             "expires": header.get("expires") if isinstance(header, dict) else None,
             "origin": consent.get("origin"),
             "rp_id": consent.get("rp_id"),
+            "roots": "\n".join(_pem(str(one)) for one in roots) if isinstance(roots, list) else "",
             "models": "\n".join(_DEMO if model == "0x" + DEMO_AAGUID.hex() else model for model in models),
         }
 
@@ -109,5 +144,10 @@ class GeneralForm(RowForm):
         return {
             **{name: data[name] for name in ("institution", *self.thresholds)},
             "header": {**(header if isinstance(header, dict) else {}), "expires": self.moment("expires")},
-            "consent": {"origin": data["origin"], "rp_id": data["rp_id"], "aaguids": models},
+            "consent": {
+                "origin": data["origin"],
+                "rp_id": data["rp_id"],
+                "aaguids": models,
+                "attestation_roots": _roots(data["roots"]),
+            },
         }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from policies.genesis.compile import Compiled, genesis_compile
-from policies.genesis.enrolment import Enrolment, WalletKey, enrolments_read, wallet_key_read
+from policies.genesis.enrolment import Enrolment, WalletKey, certificate_read, enrolments_read, wallet_key_read
 from policies.genesis.text import description_parse
 
 __all__ = [
     "Compiled",
     "Enrolment",
     "WalletKey",
+    "certificate_read",
     "description_parse",
     "enrolments_read",
     "genesis_compile",

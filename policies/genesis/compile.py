@@ -31,6 +31,7 @@ from core.names import account, native_asset, token_asset
 from core.policy_check import validate, warnings
 from policies.editor.zones import zone_offsets
 from policies.errors import DescriptionError, RowValueError
+from policies.genesis.enrolment import certificate_read
 from policies.genesis.row import Row, RowError, Sections
 from policies.genesis.rules import Names, limit_read, property_read, quorum_read, rule_read, zones_named
 from policies.units import USD_DECIMALS, units_read
@@ -80,7 +81,18 @@ class _Compiler:
                 listed.append(DEMO_AAGUID if model == "demo" else bytes.fromhex(model.replace("-", "")))
             except ValueError:
                 raise row.fail("models", f"{model}: 'demo' or an AAGUID in hex expected") from None
-        return ConsentOrigin(origin=row.text("origin"), rp_id=row.text("rp_id"), aaguids=tuple(listed))
+        return ConsentOrigin(
+            origin=row.text("origin"),
+            rp_id=row.text("rp_id"),
+            aaguids=tuple(listed),
+            attestation_roots=tuple(self.root(row, text) for text in row.texts("roots")),
+        )
+
+    def root(self, row: Row, text: str) -> bytes:
+        try:
+            return certificate_read(text)
+        except RowValueError as error:
+            raise row.fail("roots", str(error)) from error
 
     def person(self, row: Row) -> Person:
         name = row.text("id")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from core.canonical import parse
 from core.documents.roster import ConsentKey
 from core.errors import CoreError
 from core.evm import address_of
 from core.schema import read_struct
-from policies.errors import DescriptionError
+from policies.errors import DescriptionError, RowValueError
 
-_KEY_FIELDS = ("credential_id", "public_key", "aaguid", "attestation")
+_KEY_FIELDS = ("credential_id", "public_key", "aaguid", "attestation", "enrolment")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,8 +42,8 @@ def _enrolment(value: object, at: str) -> Enrolment:
         raise DescriptionError([f"{at}: an object with 'person' and 'key' expected"])
     nested = value.get("key")
     key = nested if isinstance(nested, dict) else {name: value[name] for name in _KEY_FIELDS if name in value}
-    # A software key has nothing to attest, and some pages leave the field out.
-    key = {"attestation": None, **key}
+    # A software key has nothing to attest, and nobody has co-signed what comes straight from the page.
+    key = {"attestation": None, "enrolment": None, **key}
     name = value.get("name")
     return Enrolment(
         person=value["person"],
@@ -64,6 +69,20 @@ def enrolments_read(*, raw: bytes, at: str) -> tuple[Enrolment, ...]:
     except CoreError as error:
         message = str(error)
         raise DescriptionError([message if message.startswith(at) else f"{at}: {message}"]) from error
+
+
+def certificate_read(text: str) -> bytes:
+    """Read a maker's root certificate, PEM or the same base64 alone, into DER.
+
+    Raises:
+        RowValueError: It is none.
+    """
+    body = text.replace("-----BEGIN CERTIFICATE-----", "").replace("-----END CERTIFICATE-----", "")
+    try:
+        raw = base64.b64decode("".join(body.split()), validate=True)
+        return x509.load_der_x509_certificate(raw).public_bytes(Encoding.DER)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise RowValueError(f"{text[:40]!r} is no X.509 certificate in PEM") from error
 
 
 def _hex(value: object) -> bytes:

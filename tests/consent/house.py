@@ -88,7 +88,7 @@ class House:
 
     def world(self, *, now: int, **overrides: Any) -> World:  # noqa: ANN401 - fields of Policy
         """Make an institution whose policy names this host."""
-        consent = ConsentOrigin(origin=self.origin, rp_id="localhost", aaguids=(DEMO_AAGUID,))
+        consent = ConsentOrigin(origin=self.origin, rp_id="localhost", aaguids=(DEMO_AAGUID,), attestation_roots=())
         return World(now=now, overrides={"consent": consent, **overrides})
 
     def pin(self, world: World, signed: SignedPolicy | None = None) -> None:

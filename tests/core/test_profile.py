@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from fido2 import cbor
 
+from core.attestation import attestation_problem
 from core.documents.policy import ConsentOrigin
-from core.documents.roster import DEMO_AAGUID, ConsentKey, KeyAttestation, Profile, WalletKind
+from core.documents.roster import DEMO_AAGUID, KeyAttestation, Profile, WalletKind
 from core.errors import Refusal, RefusedError
 from core.policy_check import validate
-from core.profile import TEST_AAGUIDS, attestation_problem, production_problems
+from core.profile import TEST_AAGUIDS, production_problems
 from core.succession import check_genesis
-from demo.softkey import SoftKey
+from tests.factories.attested import ATTESTER, CLIENT_HASH, MODEL, ROOT, ROOT_KEY, attest, certificate, hardware
 from tests.factories.world import NOW, World
-
-MODEL = bytes.fromhex("2fc0579f811347eab116bb5a8db9202a")
-CLIENT_HASH = hashlib.sha256(b"registration").digest()
-ATTESTER = ec.generate_private_key(ec.SECP256R1())
-
-
-def certificate() -> bytes:
-    """A packed attestation certificate as section 8.2.1 of WebAuthn wants it."""
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "SE"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Maker"),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "Authenticator Attestation"),
-            x509.NameAttribute(NameOID.COMMON_NAME, "Maker U2F"),
-        ]
-    )
-    begin = datetime(2026, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(name, name, ATTESTER.public_key(), 7, begin, begin + timedelta(days=9000))
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    return builder.sign(ATTESTER, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-def attest(key: SoftKey, *, by_itself: bool = False, public_key: bytes | None = None, **changes: Any) -> ConsentKey:  # noqa: ANN401
-    """Register a key as a hardware key would, or as software pretends to."""
-    cose = public_key or key.cose
-    credential = key.aaguid + len(key.credential_id).to_bytes(2, "big") + key.credential_id + cose
-    data = hashlib.sha256(b"consent.example.com").digest() + bytes([0x45]) + bytes(4) + credential
-    signer = key.private_key if by_itself else ATTESTER
-    statement = {"alg": -7, "sig": signer.sign(data + CLIENT_HASH, ec.ECDSA(hashes.SHA256()))}
-    if not by_itself:
-        statement["x5c"] = [certificate()]
-    made = cbor.encode({"fmt": "packed", "attStmt": statement, "authData": data})
-    attestation = KeyAttestation(object=made, client_data_hash=CLIENT_HASH)
-    return dataclasses.replace(key.entry, attestation=attestation, **changes)
-
-
-def hardware() -> SoftKey:
-    return SoftKey.generate(aaguid=MODEL)
 
 
 def test_a_key_that_its_maker_attests_has_no_problem() -> None:
@@ -119,12 +76,17 @@ def test_an_attestation_over_another_registration_is_refused() -> None:
     assert attestation_problem(dataclasses.replace(entry, attestation=moved)) is not None
 
 
+def consent_at(origin: str, rp_id: str, **changes: Any) -> ConsentOrigin:  # noqa: ANN401 - ConsentOrigin's fields
+    fields: dict[str, Any] = {"aaguids": (MODEL,), "attestation_roots": (ROOT,)} | changes
+    return ConsentOrigin(origin=origin, rp_id=rp_id, **fields)
+
+
 def production(**changes: Any) -> list[str]:  # noqa: ANN401 - Policy's fields
     """The standard institution under the production profile, all its keys attested, on a real chain."""
     world = World()
-    people = tuple(dataclasses.replace(p, keys=(attest(hardware()),)) for p in world.policy.people)
+    people = tuple(dataclasses.replace(p, keys=(attest(hardware()), attest(hardware()))) for p in world.policy.people)
     wallets = tuple(dataclasses.replace(w, id=w.id.replace("31337", "1")) for w in world.policy.wallets)
-    origin = ConsentOrigin(origin="https://consent.example.com", rp_id="consent.example.com", aaguids=(MODEL,))
+    origin = consent_at("https://consent.example.com", "consent.example.com")
     fields: dict[str, Any] = {"people": people, "wallets": wallets, "consent": origin} | changes
     return list(production_problems(dataclasses.replace(world.policy, profile=Profile.PRODUCTION, **fields)))
 
@@ -147,13 +109,13 @@ def test_a_production_policy_can_be_without_problems() -> None:
     ],
 )
 def test_an_unsafe_consent_origin_is_named(origin: str, rp_id: str, problem: str) -> None:
-    consent = ConsentOrigin(origin=origin, rp_id=rp_id, aaguids=(MODEL,))
+    consent = consent_at(origin, rp_id)
     assert any(problem in line for line in production(consent=consent))
 
 
 @pytest.mark.parametrize("aaguid", sorted(TEST_AAGUIDS))
 def test_test_keys_are_named(aaguid: bytes) -> None:
-    consent = ConsentOrigin(origin="https://consent.example.com", rp_id="example.com", aaguids=(MODEL, aaguid))
+    consent = consent_at("https://consent.example.com", "example.com", aaguids=(MODEL, aaguid))
     assert production(consent=consent) == [f"authenticator model {aaguid.hex()} is a test key's"]
 
 
@@ -170,3 +132,29 @@ def test_a_demo_institution_is_refused_as_production_at_its_genesis() -> None:
     with pytest.raises(RefusedError) as caught:
         check_genesis(world.signed_policy, world.deployment, now=NOW)
     assert caught.value.code is Refusal.POLICY_INVALID
+
+
+def test_production_takes_no_key_whose_makers_root_is_not_pinned() -> None:
+    for roots in ((), (certificate("Other Root", ATTESTER, by=("Other Root", ATTESTER), ca=True),)):
+        consent = consent_at("https://consent.example.com", "consent.example.com", attestation_roots=roots)
+        problems = production(consent=consent)
+        assert problems
+        assert all("whose root is not pinned" in problem for problem in problems)
+
+
+def test_a_first_policy_gives_everybody_two_keys_or_none() -> None:
+    people = [dataclasses.replace(p, keys=(attest(hardware()), attest(hardware()))) for p in World().policy.people]
+    one = dataclasses.replace(people[0], keys=people[0].keys[:1])
+    assert production(people=(one, *people[1:])) == [
+        f"person {one.id}: has one consent key; 2 are needed: nothing else recovers them"
+    ]
+    assert production(people=(dataclasses.replace(one, keys=()), *people[1:])) == []
+
+
+def test_a_chain_has_to_hold_on_the_day_of_the_enrolment() -> None:
+    old = certificate("Maker U2F", ATTESTER, by=("Maker Root", ROOT_KEY), end=datetime(2026, 1, 2, tzinfo=UTC))
+    people = [dataclasses.replace(p, keys=(attest(hardware()), attest(hardware()))) for p in World().policy.people]
+    late = dataclasses.replace(people[0], keys=(attest(hardware(), path=(old,)), people[0].keys[1]))
+    assert production(people=(late, *people[1:])) == [
+        f"person {late.id}: a consent key has a certificate that was not valid when the key was enrolled"
+    ]

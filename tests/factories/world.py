@@ -164,7 +164,7 @@ class World:
             "previous": None,
             "profile": self.profile,
             "institution": "Example Bank",
-            "consent": ConsentOrigin(origin=ORIGIN, rp_id=RP_ID, aaguids=(DEMO_AAGUID,)),
+            "consent": ConsentOrigin(origin=ORIGIN, rp_id=RP_ID, aaguids=(DEMO_AAGUID,), attestation_roots=()),
             "people": self._people(),
             "clients": (
                 ApiClient(

@@ -28,7 +28,10 @@ def documents() -> dict[str, Document]:
         "intent": specimens.intent(),
         "mandate": specimens.mandate(),
         "mandate-parent": specimens.parent_mandate(),
-        "policy": rulebook.policy(specimens.header("policy", 11, deployment=GENESIS_DEPLOYMENT)),
+        "policy": rulebook.policy(
+            specimens.header("policy", 11, deployment=GENESIS_DEPLOYMENT), specimens.key_enrolment()
+        ),
+        "enrolment": specimens.enrolment(),
         "cancel": specimens.cancel(),
         "halt": specimens.halt(),
         "resume": specimens.resume(),

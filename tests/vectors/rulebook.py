@@ -32,6 +32,7 @@ from core.documents.roster import (
     ConsentKey,
     ContractEntry,
     KeyAttestation,
+    KeyEnrolment,
     NamedKey,
     Person,
     Profile,
@@ -80,12 +81,15 @@ def _condition() -> Condition:
     )
 
 
-def _person(name: str, site: str, number: int, attestation: KeyAttestation | None) -> Person:
+def _person(
+    name: str, site: str, number: int, attestation: KeyAttestation | None, enrolment: KeyEnrolment | None
+) -> Person:
     key = ConsentKey(
         credential_id=bytes([number]) * 32,
         public_key=bytes([number]) * 77,
         aaguid=AAGUID,
         attestation=attestation,
+        enrolment=enrolment,
     )
     roles = (Role.POLICY_ADMIN, Role.RISK_OFFICER)
     return Person(id=name, name=name.title(), roles=roles, desk="risk", site=site, keys=(key,))
@@ -174,7 +178,10 @@ def _addresses() -> tuple[AddressEntry, ...]:
     )
 
 
-def policy(header: Header) -> Policy:
+ATTESTATION = KeyAttestation(object=b"\xa0" * 99, client_data_hash=b"\x66" * 32)
+
+
+def policy(header: Header, enrolment: KeyEnrolment | None = None) -> Policy:
     """Make the policy; a genesis, since its header has to name the zero deployment."""
     return Policy(
         header=header,
@@ -182,10 +189,15 @@ def policy(header: Header) -> Policy:
         previous=None,
         profile=Profile.PRODUCTION,
         institution="Example Bank, Zürich",
-        consent=ConsentOrigin(origin="https://consent.example.com", rp_id="consent.example.com", aaguids=(AAGUID,)),
+        consent=ConsentOrigin(
+            origin="https://consent.example.com",
+            rp_id="consent.example.com",
+            aaguids=(AAGUID,),
+            attestation_roots=(b"\x30\x82" * 40,),
+        ),
         people=(
-            _person("rita", "zurich", 1, KeyAttestation(object=b"\xa0" * 99, client_data_hash=b"\x66" * 32)),
-            _person("ravi", "london", 2, None),
+            _person("rita", "zurich", 1, ATTESTATION, enrolment),
+            _person("ravi", "london", 2, None, None),
         ),
         clients=(
             ApiClient(id="bot-1", name="Rebalancer", public_key=b"\x77" * 32, desk="desk-a", responsible=("rita",)),

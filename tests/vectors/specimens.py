@@ -17,6 +17,7 @@ from core.documents.bundle import (
 )
 from core.documents.consent import Consent, Decision, Ed25519Proof, SignedConsent, SubjectType, WebAuthnProof
 from core.documents.control import Cancel, Ceremony, CeremonyKind, Halt, LaneStart, Resume
+from core.documents.enrolment import Enrolment
 from core.documents.lease import Lease, LoggedEntry, LogProof, NamedVeto
 from core.documents.mandate import (
     Asker,
@@ -34,7 +35,8 @@ from core.documents.mandate import (
     SingleOrder,
 )
 from core.documents.policy import SignedPolicy
-from tests.vectors.rulebook import ADDRESS_A, ADDRESS_B, CHAIN, NATIVE, TOKEN, WALLET, policy
+from core.documents.roster import ConsentKey, KeyEnrolment
+from tests.vectors.rulebook import ADDRESS_A, ADDRESS_B, ATTESTATION, CHAIN, NATIVE, TOKEN, WALLET, policy
 
 TIME = 1_800_000_000
 DEPLOYMENT = "d1" * 32
@@ -138,6 +140,23 @@ def consent(decision: Decision = Decision.APPROVE, subject_type: SubjectType = S
         actor="rita",
         reason="Too late in the day" if decision is Decision.REJECT else "",
     )
+
+
+def key_enrolment() -> KeyEnrolment:
+    """The co-signatures of a key."""
+    return KeyEnrolment(header=header("enrolment", 13), policy=POLICY, consents=signed_consents())
+
+
+def enrolment() -> Enrolment:
+    """What is co-signed about one."""
+    key = ConsentKey(
+        credential_id=b"\x05" * 32,
+        public_key=b"\x06" * 77,
+        aaguid=bytes(range(16)),
+        attestation=ATTESTATION,
+        enrolment=None,
+    )
+    return Enrolment(header=header("enrolment", 13), policy=POLICY, person="ravi", key=key)
 
 
 def signed_consents() -> tuple[SignedConsent, ...]:

@@ -131,7 +131,7 @@ export const ceremony = struct({
 });
 
 export const DECISIONS = Object.freeze(["ask", "approve", "reject", "withdraw"]);
-export const SUBJECT_TYPES = Object.freeze(["mandate", "policy", "cancel", "halt", "resume", "ceremony"]);
+export const SUBJECT_TYPES = Object.freeze(["mandate", "policy", "cancel", "halt", "resume", "ceremony", "enrolment"]);
 
 export const consent = struct({
   header: header("consent"),

@@ -77,6 +77,8 @@ async function enrol(config, who) {
           object: base64urlOf(new Uint8Array(response.attestationObject)),
           client_data_hash: `0x${hexOf(clientDataHash)}`,
         },
+        // Two admins co-sign it after they compared the fingerprint; the next policy carries what they signed.
+        enrolment: null,
       },
     },
   };

@@ -12,12 +12,26 @@ const role = choice(
   "policy_admin", "operator", "auditor",
 );
 
+// The co-signatures under which a key came into a policy; what they are about is read with the key beside them.
+const keyEnrolment = struct({
+  header: header("enrolment"),
+  policy: digest,
+  consents: items(signedConsent, { most: 64 }),
+});
+
 const consentKey = struct({
   credential_id: credentialId,
   public_key: keyBlob,
   aaguid,
   attestation: maybe(struct({ object: blob, client_data_hash: hash32 })),
+  enrolment: maybe(keyEnrolment),
 });
+
+// What two admins co-sign after they compared a new key's fingerprint with its owner.
+export const enrolment = struct(
+  { header: header("enrolment"), policy: digest, person: slug, key: consentKey },
+  (read) => (read.key.enrolment === null ? null : "an enrolment is about a key that has none yet"),
+);
 
 const person = struct({
   id: slug,
@@ -130,6 +144,7 @@ const consentOrigin = struct({
   origin: text({ most: 255, pattern: "https?://[a-z0-9.-]+(?::[0-9]{1,5})?" }),
   rp_id: text({ most: 253, pattern: "[a-z0-9.-]+" }),
   aaguids: items(aaguid, { most: 256 }),
+  attestation_roots: items(blob, { most: 64 }),
 });
 
 const controls = struct({

@@ -3,7 +3,7 @@
 import { bytesOfBase64url, textOfUtf8 } from "./bytes.js";
 import { DECISIONS, SUBJECT_TYPES, cancel, ceremony, halt, mandate, resume } from "./documents.js";
 import { credentialId, slug } from "./names.js";
-import { policy } from "./policy_document.js";
+import { enrolment, policy } from "./policy_document.js";
 import { Refused } from "./refusal.js";
 import { DocumentError, choice, integer, items, struct, text } from "./schema.js";
 
@@ -11,7 +11,7 @@ const LONGEST = 1900 * 1024; // characters: a browser carries 2 MiB in an addres
 const MOST_REPORT = 1024 * 1024;
 const MOST_CLAIMS = 20;
 const DEFAULTS = Object.freeze({ credentials: [], return_origin: null, claimed: {}, reports: [] });
-const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony });
+const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony, enrolment });
 
 const claimName = text({ most: 40 });
 const claimValue = text({ most: 500, least: 0 });
