@@ -22,6 +22,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
 _JSON = "application/json; charset=utf-8"
 INSTALLED = ("config.json", PINS, POLICY, EARLIER, "demo-keys.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from witness import evidence, fsck, hand, receipt, recovery, serve, verify
+from witness import evidence, fsck, hand, receipt, recovery, serve, verify, words
 
 COMMANDS = {
     "fsck": fsck.main,
@@ -13,6 +13,7 @@ COMMANDS = {
     "evidence": evidence.main,
     "hand": hand.main,
     "recovery": recovery.main,
+    "words": words.main,
     "init": serve.init,
     "watch": serve.watch,
     "pin": serve.pin,

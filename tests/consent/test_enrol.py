@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.documents.roster import ConsentKey
 from core.attestation import attestation_problem
+from core.documents.roster import ConsentKey
 from core.schema import read_struct
 from core.webauthn import parse_public_key
 from demo.softkey import SoftKey

@@ -35,15 +35,15 @@ _DOCUMENTS = """async (vectors) => {
 }"""
 
 _JUDGE = """async ({vectors, pins, policy, origin}) => {
-  const [requests, house, judges, words] = await Promise.all(
-    ["request", "house", "judge", "words"].map((name) => import(`/js/${name}.js`)));
+  const [requests, house, judges, words, sentences] = await Promise.all(
+    ["request", "house", "judge", "words", "sentence"].map((name) => import(`/js/${name}.js`)));
   const pinned = {config: null, pins, policy: await house.checkPinned(pins, policy), earlier: []};
   const answers = [];
   for (const {fragment, now} of vectors) {
     try {
       const subject = await judges.judge(requests.readRequest(fragment), pinned, now, origin);
       const sentence = subject.type === "mandate"
-        ? words.mandateSentence(subject.document, subject.policy, now)
+        ? sentences.mandateSentence(subject.document, subject.policy)
         : words.controlSentence(subject.type, subject.document, subject.policy);
       const codes = (list) => list.map((one) => one.code);
       answers.push({

@@ -16,7 +16,7 @@ from core.documents.control import Halt
 from core.documents.policy import SignedPolicy
 from core.schema import read_struct
 from core.succession import check_genesis
-from tests.factories.world import header
+from tests.factories.world import CHAIN, LISTED, header
 from tests.vectors.generate_consent import controls
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def test_a_decision_reaches_the_case_page_and_holds(
 def test_a_plain_transfer_fits_one_screen(page: Page, house: House, world: World, picture: Picture) -> None:
     mandate = world.mandate(world.token_intent(250_000 * 10**6), purpose="Collateral call 2291, due 16:00")
     claimed = {"Simulation": "ok at block 19,204,118", "USD value": "$250,000.00"}
+    page.goto(house.origin)
+    page.evaluate("(name) => localStorage.setItem(name, '1')", f"approved:{CHAIN}:{LISTED}")
     page.goto(house.address(mandate.to_json(), "review", "rita", claimed=claimed))
     page.locator("#approve:enabled").wait_for()
     assert page.inner_text("h1") == "Transfer 250,000.00 USDC from Treasury Hot to Binance — asked by Tessa"

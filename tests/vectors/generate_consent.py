@@ -19,11 +19,11 @@ from tests.factories.world import (
     COOLING,
     DAY,
     ETHER,
+    LISTED,
     NOW,
     ORIGIN,
     STRANGER,
     TOKEN,
-    TOKEN_CONTRACT,
     World,
     header,
 )
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 PATH = Path(__file__).with_name("consent.json")
 Json = dict[str, Any]
-
-
-def _short(address: str) -> str:
-    return f"{address[:6]}…{address[-4:]}"
 
 
 def _document(document: Document) -> Json:
@@ -139,7 +135,7 @@ def _shown(world: World) -> list[Json]:
         _row(
             "not listed",
             world.mandate(world.intent(to=STRANGER)),
-            f"Transfer 1.00 ETH from Treasury Hot to unlisted address {_short(STRANGER)}",
+            f"Transfer 1.00 ETH from Treasury Hot to unlisted address {STRANGER}",
             warnings=("destination_unlisted",),
         ),
         _row(
@@ -151,7 +147,7 @@ def _shown(world: World) -> list[Json]:
         _row(
             "unknown call",
             world.mandate(call),
-            f"Unknown call of {_short(TOKEN_CONTRACT)} from Treasury Hot",
+            "Unknown call of USD Coin from Treasury Hot",
             blocks=("unknown_call",),
         ),
     ]
@@ -173,7 +169,7 @@ def _dirty_calls(world: World) -> list[Json]:
         name: world.token_intent(5, data=data, movements=()) for name, data in dirty.items()
     }
     intents["value along with a transfer"] = world.token_intent(5, value=1, movements=())
-    sentence = f"Unknown call of {_short(TOKEN_CONTRACT)} from Treasury Hot — asked by Tessa"
+    sentence = "Unknown call of USD Coin from Treasury Hot — asked by Tessa"
     return [
         _request(
             name,
@@ -261,6 +257,7 @@ def _malformed(world: World) -> list[Json]:
         "tip above the cap": {"order.intent.max_priority_fee_per_gas": str(10**15)},
         "chain and wallet disagree": {"order.intent.chain": "eip155:1"},
         "no address": {"order.intent.to": "0x1234"},
+        "address without its checksum": {"order.intent.to": LISTED.lower(), "order.intent.movements": []},
         "unknown kind of order": {"order.kind": "swap"},
         "another header type": {"header.type": "policy"},
     }
@@ -318,7 +315,7 @@ def generate() -> Json:
                     "review",
                     sentence=sentences[SubjectType(control.TYPE)],
                     blocks=[],
-                    warnings=[],
+                    warnings=["replacement"] if control.TYPE == Cancel.TYPE else [],
                 )
                 for control in orders
             ),

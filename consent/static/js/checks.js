@@ -28,7 +28,11 @@ export function checkConsentOrigin(policy, here) {
   );
 }
 
+// A check on a second device is about a document alone: nobody is asked, and nothing can be decided.
+export const CHECK = "check";
+
 export function actorOf(policy, request) {
+  if (request.decision === CHECK) return null;
   const person = findPerson(policy, request.actor);
   refuseUnless(person !== null, "unknown_person", `${request.actor} is not on the policy's roster.`);
   refuseUnless(person.keys.length > 0, "unknown_key", `The roster lists no security key for ${person.name}.`);
@@ -36,6 +40,7 @@ export function actorOf(policy, request) {
 }
 
 export function decisionsLeft(request, blocks) {
+  if (request.decision === CHECK) return [];
   const wanted = request.decision === "review" ? ["approve", "reject"] : [request.decision];
   return blocks.length === 0 ? wanted : wanted.filter((decision) => !HARMFUL.includes(decision));
 }

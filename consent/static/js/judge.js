@@ -1,11 +1,15 @@
 // Judges a request against this host's own policy before anything can be signed. `Refused` ends it; a block leaves
 // only what is always safe to say (reject, withdraw); a warning is shown in red and left to the person.
 
-import { findAsker, findAsset, findPerson, findWallet, destinationOf, initiators } from "./book.js";
+import { findAsker, findPerson, findWallet, initiators } from "./book.js";
 import { decodeCall, movementsAgree } from "./calldata.js";
+import { openCalls } from "./calls.js";
 import { taggedDigest } from "./canonical.js";
 import { actorOf, checkConsentOrigin, checkLifetime, decisionsLeft, refuseUnless } from "./checks.js";
+import { findingsOf } from "./findings.js";
+import { checksumAddress } from "./keccak.js";
 import { judgeGenesis, judgeSuccessor } from "./judge_policy.js";
+import { withStanding } from "./standing.js";
 import { utc } from "./words.js";
 
 // Documents that may have been made under an earlier policy than the pinned one: a request on its way, and a halt.
@@ -28,6 +32,8 @@ function checkIntent(mandate, house, now) {
   refuseUnless(wallet !== null, "unknown_wallet", "The policy knows no such wallet.");
   const asker = findAsker(house.policy, mandate.asker);
   refuseUnless(asker !== null, "unknown_person", "Whoever asks is not on the policy's roster.");
+  // Signers take no other spelling; a page that compared without case would show what can never be signed.
+  refuseUnless(checksumAddress(intent.to) === intent.to, "malformed", "The called address is not spelled as EIP-55 does.");
   const call = decodeCall(intent);
   refuseUnless(
     movementsAgree(intent, call),
@@ -37,30 +43,12 @@ function checkIntent(mandate, house, now) {
   return call;
 }
 
-function transferFindings(intent, call, policy, now) {
-  if (call.kind === "unknown") {
-    const message = "Unknown call: this page cannot say what the transaction does, so it cannot be approved here.";
-    return { blocks: [{ code: "unknown_call", message }], warnings: [] };
-  }
-  const blocks = [];
-  if (findAsset(policy, call.asset) === null) {
-    const message = "Unknown asset: the policy does not know this token, so its amount cannot be shown in words.";
-    blocks.push({ code: "unknown_asset", message });
-  }
-  const { state, entry } = destinationOf(policy, intent.chain, call.destination, now);
-  const said = {
-    unlisted: () => "Destination NOT LISTED: this address is not on the policy's whitelist.",
-    cooling: () => `Destination cooling down: it may be used from ${utc(entry.usable_from)}.`,
-    expired: () => `Destination expired: its whitelist entry ended at ${utc(entry.expires)}.`,
-  };
-  const warnings = Object.hasOwn(said, state) ? [{ code: `destination_${state}`, message: said[state]() }] : [];
-  return { blocks, warnings };
-}
-
 function judgeMandate(request, house, now) {
   const mandate = request.document;
   const call = checkIntent(mandate, house, now);
-  const { blocks, warnings } = transferFindings(mandate.order.intent, call, house.policy, now);
+  const { intent } = mandate.order;
+  const calls = openCalls(intent, house.policy);
+  const { blocks, warnings } = findingsOf(intent, calls, call, house.policy, now);
   const asks = mandate.asker.kind === "person" && mandate.asker.id === request.actor;
   if (request.decision === "ask") {
     refuseUnless(asks, "no_asker", "Only the person named as asker can sign this request as its asker.");
@@ -68,7 +56,7 @@ function judgeMandate(request, house, now) {
     const message = "You count as the asker of this request: whoever asks has no say in its approval.";
     blocks.push({ code: "initiator", message });
   }
-  return { call, blocks, warnings };
+  return { calls, blocks, warnings };
 }
 
 function judgeControl(request, house) {
@@ -83,7 +71,9 @@ function judgeControl(request, house) {
   const names = house.policy.signers.map((signer) => signer.id);
   const stranger = (document.signers ?? []).find((name) => !names.includes(name));
   refuseUnless(stranger === undefined, "wrong_signer", `The policy knows no signer ${stranger}.`);
-  return { call: null, blocks: [], warnings: [] };
+  const replaces = "Replacement: it takes the place of a transaction at its nonce, which can then never be mined. "
+    + "Whichever of the two is mined first counts.";
+  return { calls: [], blocks: [], warnings: type === "cancel" ? [{ code: "replacement", message: replaces }] : [] };
 }
 
 // The policy under which a document was made: the pinned one, or one before it that the pin reaches back to.
@@ -100,6 +90,7 @@ function policyOf(document, house, type) {
 
 // Whoever the pinned policy no longer lists, with this key, does not count for an earlier one either.
 function keysOf(person, house) {
+  if (person === null) return [];
   const listed = findPerson(house.policy, person.id)?.keys.map((key) => key.credential_id) ?? [];
   const kept = person.keys.map((key) => key.credential_id).filter((id) => listed.includes(id));
   refuseUnless(
@@ -156,12 +147,12 @@ async function judgePinned(request, house, now, here) {
 export async function judge(request, house, now, here) {
   if (house.policy !== null) {
     const about = request.subject_type === "policy" ? judgeSuccessor : judgePinned;
-    return about(request, house, now, here);
+    return withStanding(request, await about(request, house, now, here), now);
   }
   refuseUnless(
     request.subject_type === "policy",
     "wrong_policy",
     "No policy is pinned on this host yet, so nothing but a first policy can be signed.",
   );
-  return judgeGenesis(request, house, now, here);
+  return withStanding(request, await judgeGenesis(request, house, now, here), now);
 }

@@ -1,14 +1,14 @@
 // Judges a policy: the first one, which its own roster signs, or the one that follows the policy pinned here.
 
 import { taggedDigest } from "./canonical.js";
-import { actorOf, checkConsentOrigin, checkLifetime, decisionsLeft, refuseUnless } from "./checks.js";
+import { CHECK, actorOf, checkConsentOrigin, checkLifetime, decisionsLeft, refuseUnless } from "./checks.js";
 import { GENESIS_DEPLOYMENT } from "./documents.js";
 import { checkReports } from "./reports.js";
 import { utc } from "./words.js";
 
 function checkDecision(request) {
   refuseUnless(
-    ["approve", "reject", "review"].includes(request.decision),
+    ["approve", "reject", "review", CHECK].includes(request.decision),
     "malformed",
     "A policy is approved or rejected.",
   );
@@ -24,10 +24,10 @@ export async function judgeGenesis(request, house, now, here) {
   const digest = await taggedDigest("policy", policy);
   const reports = await checkReports(policy, request.reports);
   const person = actorOf(policy, request);
-  const offered = person.keys
+  const offered = (person?.keys ?? [])
     .map((key) => key.credential_id)
     .filter((id) => request.credentials.length === 0 || request.credentials.includes(id));
-  refuseUnless(offered.length > 0, "unknown_key", "The link offers no key that this policy lists for you.");
+  refuseUnless(person === null || offered.length > 0, "unknown_key", "The link offers no key that this policy lists for you.");
   return {
     type: "policy",
     genesis: true,
@@ -39,7 +39,7 @@ export async function judgeGenesis(request, house, now, here) {
     person,
     credentials: offered,
     decisions: decisionsLeft(request, []),
-    call: null,
+    calls: [],
     reports,
     blocks: [],
     warnings: [],
@@ -96,9 +96,9 @@ export async function judgeSuccessor(request, house, now, here) {
     policyDigest: house.pins.policy,
     deployment: house.pins.deployment,
     person,
-    credentials: person.keys.map((key) => key.credential_id),
+    credentials: (person?.keys ?? []).map((key) => key.credential_id),
     decisions: decisionsLeft(request, []),
-    call: null,
+    calls: [],
     reports,
     blocks: [],
     warnings: successorWarnings(policy, house.policy, now),

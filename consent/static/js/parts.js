@@ -36,6 +36,11 @@ export function pill(state) {
   return el("span", { class: `pill ${kind}`, "data-state": state }, words);
 }
 
+export function known(registered) {
+  const [kind, words] = registered ? ["good", "✓ Registered in the policy"] : ["bad", "✕ NOT REGISTERED"];
+  return el("span", { class: `pill ${kind}` }, words);
+}
+
 export function banner(kind, title, message, attributes = {}) {
   return el(
     "div",
@@ -62,9 +67,8 @@ export function claimed(claims) {
   if (claims.length === 0) return null;
   return el(
     "section",
-    { class: "claimed", id: "claimed" },
-    el("h2", {}, "Claimed by the server"),
-    el("p", { class: "small" }, "Not checked by this page and not part of what you sign."),
-    rows(claims.map(([name, value]) => [name, value])),
+    { class: "claimed", id: "claimed", "aria-label": "Claimed by the server" },
+    el("h2", {}, "⚠ Claimed by the server ", small("not checked by this page, and not part of what you sign")),
+    el("dl", { class: "claims" }, ...claims.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
   );
 }

@@ -1,16 +1,19 @@
 // Reads what was asked of this page: base64url JSON in the URL fragment, which never travels to any server.
 
+import { signedAttestation } from "./attested.js";
 import { bytesOfBase64url, textOfUtf8 } from "./bytes.js";
-import { DECISIONS, SUBJECT_TYPES, cancel, ceremony, halt, mandate, resume } from "./documents.js";
+import { DECISIONS, SUBJECT_TYPES, cancel, ceremony, halt, mandate, resume, signedConsent } from "./documents.js";
 import { credentialId, slug } from "./names.js";
-import { enrolment, policy } from "./policy_document.js";
+import { enrolment, policy, signedPolicy } from "./policy_document.js";
 import { Refused } from "./refusal.js";
 import { DocumentError, choice, integer, items, struct, text } from "./schema.js";
 
 const LONGEST = 1900 * 1024; // characters: a browser carries 2 MiB in an address, a policy has 1 MiB at most
 const MOST_REPORT = 1024 * 1024;
 const MOST_CLAIMS = 20;
-const DEFAULTS = Object.freeze({ credentials: [], return_origin: null, claimed: {}, reports: [] });
+const DEFAULTS = Object.freeze({
+  credentials: [], return_origin: null, claimed: {}, reports: [], attestations: [], consents: [], rules: [],
+});
 const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony, enrolment });
 
 const claimName = text({ most: 40 });
@@ -57,8 +60,33 @@ function readFields(value) {
     credentials: items(credentialId, { most: 16 }),
     return_origin: (origin, at) => (origin === null ? null : returnOrigin(origin, at)),
     claimed: claims,
+    attestations: items(signedAttestation, { most: 64 }),
+    consents: items(signedConsent, { most: 64 }),
+    rules: items(slug, { most: 16 }),
     reports: items(struct({ kind: choice("replay", "proof"), body: reportBody }), { most: 8 }),
   })(complete, "request");
+}
+
+function readable(read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DocumentError) throw new Refused("malformed", `The request cannot be read: ${error.message}.`);
+    if (error instanceof RangeError) throw new Refused("malformed", "The request is nested too deeply.");
+    throw error;
+  }
+}
+
+// A document by itself, or a policy with its consents: {subject_type, document}.
+export function readDocument(value) {
+  return readable(() => {
+    const holder = typeof value === "object" && value !== null ? value : {};
+    if (Object.hasOwn(holder, "policy") && Object.hasOwn(holder, "consents") && !Object.hasOwn(holder, "header")) {
+      return { subject_type: "policy", document: signedPolicy(value, "policy").policy };
+    }
+    const type = choice(...SUBJECT_TYPES)(holder.header?.type, "header.type");
+    return { subject_type: type, document: FORMS[type](value, type) };
+  });
 }
 
 // Null for a page that was opened without a request.
@@ -69,11 +97,5 @@ export function readRequest(fragment) {
     throw new Refused("malformed", "The link is too long to be a request (over 1900 KiB).");
   }
   const value = decode(encoded);
-  try {
-    return readFields(value);
-  } catch (error) {
-    if (error instanceof DocumentError) throw new Refused("malformed", `The request cannot be read: ${error.message}.`);
-    if (error instanceof RangeError) throw new Refused("malformed", "The request is nested too deeply.");
-    throw error;
-  }
+  return readable(() => readFields(value));
 }

@@ -4,18 +4,18 @@ import { demoKeyOf, askDemoKey } from "./demo_key.js";
 import { byId, el } from "./dom.js";
 import { loadDemoKeys, loadHouse } from "./house.js";
 import { judge } from "./judge.js";
+import { firstUseWarnings, rememberApproval } from "./memory.js";
 import { deliver, receiverOf } from "./messaging.js";
-import { banner, claimed } from "./parts.js";
+import { claimed } from "./parts.js";
 import { Refused } from "./refusal.js";
 import { readRequest } from "./request.js";
+import { findingBanners, nameHouse, refusalCard, viewOf } from "./show.js";
+import { sixWords } from "./six_words.js";
 import { makeStatement } from "./statement.js";
 import {
   followDemoChoice, offerClose, openSigned, setButtons, setStatus, showSigned, startCountdown, viewDecision,
 } from "./view_decision.js";
-import { viewControl } from "./view_control.js";
-import { viewMandate } from "./view_mandate.js";
-import { viewPolicy } from "./view_policy.js";
-import { viewSuccessor } from "./view_successor.js";
+import { viewAttested, viewStanding } from "./view_standing.js";
 import { askSecurityKey, keyProblem } from "./webauthn.js";
 
 // A page that appears under a moving pointer must not be clicked by accident (or by design: double-click hijacking).
@@ -34,46 +34,21 @@ function showWelcome() {
       el("p", {}, "This page shows you in words what you are about to sign, and then asks your security key. It "
         + "opens from a request or a case in Countersign, with the document in its address."),
       el("p", {}, "Opened it by hand? Go back to the case and choose “Review and sign”."),
-      el("p", {}, el("a", { href: "/enrol.html" }, "Enrol a security key")),
+      el("p", {}, el("a", { href: "/check.html" }, "Check a document on this device"), " · ",
+        el("a", { href: "/enrol.html" }, "Enrol a security key")),
     ),
   );
   byId("page").setAttribute("data-state", "empty");
 }
 
 function showRefusal(error) {
-  const known = error instanceof Refused;
-  const message = known ? error.message : "This page could not check the request, so it shows nothing to sign.";
-  byId("page").replaceChildren(
-    el(
-      "article",
-      { class: "card narrow", role: "alert", id: "refusal", "data-code": known ? error.code : "error" },
-      banner("stop", "✕ Refused: there is nothing to sign", message),
-      el("p", {}, "Nothing was signed and nothing was sent. If you expected a request here, tell the security "
-        + "officer what this page says, by another way than the page that sent you."),
-    ),
-  );
+  byId("page").replaceChildren(refusalCard(
+    error,
+    "Refused: there is nothing to sign",
+    "Nothing was signed and nothing was sent. If you expected a request here, tell the security officer what this "
+      + "page says, by another way than the page that sent you.",
+  ));
   byId("page").setAttribute("data-state", "refused");
-}
-
-function findingBanners(subject) {
-  const stops = subject.blocks.map((one) => banner("stop", "✕ Cannot be approved", one.message, { "data-code": one.code }));
-  const warnings = subject.warnings.map((one) => banner("stop", "⚠ Look twice", one.message, { "data-code": one.code }));
-  const genesis = subject.genesis
-    ? [banner("warn", "⚠ No policy is pinned here", "Compare this digest with the other admin before you sign.")]
-    : [];
-  return [...stops, ...warnings, ...genesis];
-}
-
-function viewOf(subject) {
-  if (subject.type === "mandate") return viewMandate(subject, nowSeconds());
-  if (subject.type !== "policy") return viewControl(subject);
-  return subject.genesis ? viewPolicy(subject) : viewSuccessor(subject);
-}
-
-function nameHouse(subject) {
-  const { policy } = subject;
-  byId("house").textContent = policy.institution;
-  if (policy.profile === "demo") byId("profile").replaceChildren(el("span", { class: "pill demo" }, "demo profile"));
 }
 
 function askedReason(decision) {
@@ -127,6 +102,7 @@ class Signing {
       const { statement, digest } = await makeStatement(this.subject, decision, reason, nowSeconds());
       const proof = await this.proofOf(digest);
       this.state = "signed";
+      if (decision === "approve") rememberApproval(this.subject);
       const signedConsent = { statement, proof };
       showSigned(this.subject, signedConsent);
       await handOver(this.receiver, signedConsent);
@@ -154,12 +130,18 @@ function remainingSeconds(subject) {
 async function showSubject(subject, request, receiver) {
   const demoKey = demoKeyOf(await loadDemoKeys(subject.policy), subject);
   nameHouse(subject);
-  byId("banners").replaceChildren(...findingBanners(subject));
-  const decision = viewDecision(subject, demoKey);
-  const server = claimed(request.claimed);
-  byId("page").replaceChildren(
-    el("div", { class: "columns" }, await viewOf(subject), el("div", { class: "side" }, decision, server ?? "")),
-  );
+  const fresh = firstUseWarnings(subject, nowSeconds());
+  const decision = viewDecision(subject, demoKey, await sixWords(subject.digest));
+  const attested = subject.attested === null ? null : viewAttested(subject.policy, subject.attested, nowSeconds());
+  const view = await viewOf(subject, nowSeconds());
+  // All at once: nobody reads a page without its banners, or the banners without the page.
+  byId("banners").replaceChildren(...findingBanners({ ...subject, warnings: [...subject.warnings, ...fresh] }));
+  byId("page").replaceChildren(el(
+    "div",
+    { class: "columns" },
+    el("div", { class: "told" }, ...[view, attested, claimed(request.claimed)].filter((part) => part !== null)),
+    el("div", { class: "side" }, decision, viewStanding(subject.policy, subject.standing)),
+  ));
   byId("page").setAttribute("data-state", subject.decisions.length > 0 ? "ready" : "blocked");
   followDemoChoice(subject.decisions);
   const signing = new Signing(subject, receiver, demoKey);

@@ -75,7 +75,18 @@ export function followDemoChoice(decisions) {
   });
 }
 
-export function viewDecision(subject, demoKey) {
+// For the other device: the document itself, which the check page there decodes for itself.
+function secondDevice(subject) {
+  const save = el("button", { type: "button", id: "save-document" }, "Save the document");
+  const name = `${subject.type}-${subject.digest.slice(0, 8)}.json`;
+  save.addEventListener("click", () => download(name, JSON.stringify(subject.document)));
+  return el("details", { id: "second-device" }, el("summary", {}, "Compare on a second device"),
+    el("p", { class: "small" }, `Open ${location.origin}/check.html there, or run “countersign-words”, with this document. `
+      + "It must show the same sentence and the same words."),
+    el("div", { class: "buttons" }, save));
+}
+
+export function viewDecision(subject, demoKey, words) {
   const { policy, person, decisions } = subject;
   return el(
     "aside",
@@ -83,6 +94,7 @@ export function viewDecision(subject, demoKey) {
     rows([
       ["You are", person.name, small(`${person.id} · ${rolesWords(person.roles)}`)],
       ["Expires in", el("span", { class: "lead", id: "countdown" }), moment(subject.document.header.expires)],
+      ["Words", el("span", { class: "lead", id: "words" }, words)],
       ["Digest", el("span", { id: "digest" }, grouped(subject.digest, "digest"))],
       subject.genesis ? null : [`Policy ${policy.number}`, grouped(subject.policyDigest, "digest minor")],
     ]),
@@ -93,6 +105,7 @@ export function viewDecision(subject, demoKey) {
         reasonField(decisions),
         el("div", { class: "buttons" }, ...buttons(decisions)),
       ].filter((part) => part !== null)),
+    secondDevice(subject),
     el("p", { id: "status", role: "status", "aria-live": "polite" }),
     el("div", { id: "result" }),
   );

@@ -1,7 +1,6 @@
 // Numbers, times, identifiers and documents in words. Nothing is ever rounded: what is shown is what is signed.
 
-import { decodeCall } from "./calldata.js";
-import { destinationOf, findAsker, findAsset, findWallet } from "./book.js";
+import { findAsset, findWallet } from "./book.js";
 import { nativeAsset } from "./names.js";
 
 const CHAINS = Object.freeze({
@@ -85,10 +84,6 @@ export function groupsOfFour(hex) {
   return hex.match(/.{1,4}/g) ?? [];
 }
 
-export function shortAddress(address) {
-  return `${address.slice(0, 6)}…${address.slice(-4)}`;
-}
-
 export function counted(number, one, many) {
   return `${groupDigits(String(number))} ${number === 1 ? one : many}`;
 }
@@ -103,20 +98,6 @@ export function rolesWords(roles) {
 
 export function walletLabel(policy, id) {
   return findWallet(policy, id)?.label ?? "an unknown wallet";
-}
-
-export function mandateSentence(mandate, policy, now) {
-  const { intent } = mandate.order;
-  const call = decodeCall(intent);
-  const asker = findAsker(policy, mandate.asker)?.name ?? "somebody unknown";
-  const wallet = walletLabel(policy, intent.wallet);
-  if (call.kind === "unknown") {
-    return `Unknown call of ${shortAddress(intent.to)} from ${wallet} — asked by ${asker}`;
-  }
-  const place = destinationOf(policy, intent.chain, call.destination, now);
-  const destination = place.label ?? `unlisted address ${shortAddress(call.destination)}`;
-  const amount = amountWords(policy, call.asset, call.amount);
-  return `Transfer ${amount} from ${wallet} to ${destination} — asked by ${asker}`;
 }
 
 function signersWords(signers) {
