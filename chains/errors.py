@@ -88,6 +88,10 @@ class NotIncludedError(ProofError):
     """The block is proven, and the transaction is not in it."""
 
 
+class IdentityError(ChainsError):
+    """What a contract is cannot be told, or it contradicts itself."""
+
+
 class SimulationError(ChainsError):
     """Base of what a simulation does wrong."""
 

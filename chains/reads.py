@@ -13,25 +13,31 @@ from django.conf import settings
 from django.utils import timezone
 
 from chains.guards import outside_transaction
+from chains.identity import identity_read
 from chains.node_services import disagreement_record
 from chains.nodes.client import NodeClient, SendOutcome
 from chains.nodes.endpoint import Endpoint
 from chains.nodes.health import HealthBook
 from chains.nodes.inclusion import prove_inclusion
 from chains.nodes.pool import Poll, Pool, Rules
+from chains.nodes.state import prove_account
 from chains.selectors import chain_get, chain_quorum, node_list_usable
 from chains.services import node_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chains.identity import Identity
     from chains.models import Chain, Node
     from chains.nodes.agreement import Agreed, Disagreement
+    from chains.nodes.state import Proven
     from chains.nodes.wire import Block
     from core.chain_proof import InclusionEvidence
 
 __all__ = [
     "Poll",
+    "account_prove",
+    "contract_identity",
     "node_ask",
     "node_ask_all",
     "node_open",
@@ -169,6 +175,42 @@ def node_read_agreed(
 def node_send(*, chain: str, label: str, raw: bytes, transaction_hash: bytes) -> SendOutcome:
     """Send signed bytes to one chosen node, once; errors as `Pool.send_to`."""
     return pool_open(chain=chain).send_to(label=label, raw=raw, transaction_hash=transaction_hash)
+
+
+def contract_identity(*, chain: str, address: str) -> Identity:
+    """Read what stands at an address now, proven; compare it with `chains.identity.identity_compare`.
+
+    Args:
+        chain: CAIP-2 name.
+        address: EIP-55 address.
+
+    Raises:
+        UnknownChainError: If the chain is not configured.
+        NoQuorumError: If nodes do not agree on the block.
+        ProofError: If no node proves account and slots.
+        IdentityError: If the contract contradicts itself or forwards too often.
+    """
+    return identity_read(pool_open(chain=chain), address=address, now=int(time.time()))
+
+
+def account_prove(*, chain: str, address: str, slots: tuple[int, ...] = (), number: int | None = None) -> Proven:
+    """Prove an account's nonce, balance and slots at a block that enough nodes agree on.
+
+    Args:
+        chain: CAIP-2 name.
+        address: EIP-55 address.
+        slots: Storage slots, 0 to 2^256 - 1.
+        number: The block's height; None for the newest that enough nodes have.
+
+    Raises:
+        UnknownChainError: If the chain is not configured.
+        NoQuorumError: If nodes do not agree on the block.
+        ProofError: If no node proves it.
+    """
+    pool, now = pool_open(chain=chain), int(time.time())
+    what = f"the account {address}"
+    at = pool.read_agreed(lambda _, block: block.parent_hash, what=what, number=number, now=now)
+    return prove_account(pool, what=what, address=address, slots=slots, at=at)
 
 
 def transaction_prove(*, chain: str, transaction_hash: bytes, block_number: int) -> InclusionEvidence:

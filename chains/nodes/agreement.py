@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from chains.errors import NodesDisagreeError, NoQuorumError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Answer(Generic[T]):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Agreed(Generic[T]):
+class Agreed(Generic[T_co]):
     """What k nodes said alike.
 
     Attributes:
@@ -45,7 +46,7 @@ class Agreed(Generic[T]):
         silent: Who gave no usable answer, or is not as far yet.
     """
 
-    value: T
+    value: T_co
     number: int
     block_hash: bytes
     nodes: tuple[str, ...]
