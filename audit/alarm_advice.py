@@ -43,10 +43,23 @@ _ADVICE: dict[str, str] = {
     AuditTag.CONSENT_REFUSED: "Somebody sent a consent that does not hold. Ask the person whose name it bears.",
     AuditTag.SESSION_REFUSED: "A security key was used in a way that it cannot be. Lock it, and ask its holder.",
     AuditTag.JOB_REFUSED: "A signer refused a case. Its answer names the rule; compare the case file.",
+    AuditTag.SIGNER_UNLEASED: (
+        "This signer signs nothing until enough witnesses say that nothing newer is known. If one cannot be reached,"
+        " ask whoever runs it. If it saw another journal, somebody brought this signer's disk back to an older state:"
+        " stop it, and call whoever holds its console."
+    ),
     AuditTag.JOB_WAITS: "A signer does not answer, or waits for something. Its answer says what.",
     AuditTag.REQUEST_MOVED: "A request took a turn for the worse. Its page says what happened, and what is possible.",
     AuditTag.LIMIT_MISMATCH: "Counters of limits and their reservations differ. Run `manage.py limits_reconcile`.",
     AuditTag.BALANCE_MISMATCH: "A wallet holds another amount than the books say. Stop its lane and compare.",
+    AuditTag.SIGNER_SILENT: (
+        "Nothing is signed by this signer meanwhile. See that its process and its courier run, and that its socket is"
+        " the one in the settings."
+    ),
+    AuditTag.NOTICE_FAILED: (
+        "Somebody is not told what they asked to be told. See that the mail server or the webhook answers, and that"
+        " the address in their preferences is right."
+    ),
     AuditTag.NODE_WRONG_CHAIN: "A node answers for another chain and was stopped. Correct its address and start it.",
 }
 

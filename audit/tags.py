@@ -61,8 +61,12 @@ class AuditTag(StrEnum):
     REQUEST_STUCK = "oms:request:stuck"
     CASE_EXPORTED = "oms:case:exported"
     CASE_VIEWED = "oms:case:viewed"
+    LIST_EXPORTED = "oms:list:exported"
+    NOTICE_FAILED = "oms:notice:failed"
+    NOTICE_CHOSEN = "oms:notice:chosen"
 
     # Custody and chains
+    SIGNER_UNLEASED = "custody:signer:unleased"
     JOB_CREATED = "custody:job:created"
     JOB_DISPATCHED = "custody:job:dispatched"
     JOB_SIGNED = "custody:job:signed"
@@ -92,6 +96,7 @@ class AuditTag(StrEnum):
     GAS_LOW = "custody:gas:low"
     GAS_ENOUGH = "custody:gas:enough"
     CHAIN_RULE_CHANGED = "custody:rule:changed"
+    SIGNER_SILENT = "custody:signer:silent"
     NODE_WRONG_CHAIN = "chains:node:wrong_chain"
     NODE_CHANGED = "chains:node:changed"
     NODE_QUARANTINED = "chains:node:quarantined"

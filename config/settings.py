@@ -36,6 +36,7 @@ COUNTERSIGN_POLICY_SELECTOR = "policies.selectors.policy_active"
 # What workers do again and again, the embedded thread and Celery alike.
 COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",
+    "oms.signer_watch.signers_sweep",
     "custody.sweep.sweep_once",
     "policies.reports.reports_sweep",
     "policies.reconcile.reconcile_sweep",

@@ -6,6 +6,19 @@ from django.db import models
 
 from chains.amounts import AmountField
 from core.lifecycle import Event, State
+from oms.models_watch import Notice, NoticeChoice, NoticeKind, NoticeState, SignerSighting
+
+__all__ = [
+    "CancelProposal",
+    "Notice",
+    "NoticeChoice",
+    "NoticeKind",
+    "NoticeState",
+    "ProposalState",
+    "SignerSighting",
+    "TransactionEvent",
+    "TransactionRequest",
+]
 
 _DIGEST = 64
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from policies.explanation import DecisionView
 
 _GROUP = 4
-_TONES: dict[State, tuple[str, str]] = {
+STATE_WORDS: dict[State, tuple[str, str]] = {
     State.REQUESTED: ("busy", "Asked"),
     State.DENIED: ("bad", "Denied by policy"),
     State.PENDING: ("warn", "Waiting for consent"),
@@ -138,7 +138,7 @@ class Detail:
 
 def summary_of(*, request: TransactionRequest, policy: Policy | None, now: int) -> Summary:
     """Name what a request moves; what its policy does not name is shown as it is. `now` in Unix seconds."""
-    tone, words = _TONES[State(request.state)]
+    tone, words = STATE_WORDS[State(request.state)]
     asset = next((a for a in policy.assets if a.id == request.asset), None) if policy else None
     wallet = next((w for w in policy.wallets if w.id == request.wallet), None) if policy else None
     entries = policy.addresses if policy else ()

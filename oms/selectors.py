@@ -130,7 +130,36 @@ def can_approve(*, user: User, request: TransactionRequest) -> bool:
     wanted = [seats.required, *([] if seats.newest is None else [seats.newest.required])]
     # A seat that is taken may be freed for others: what counts is a role that a quorum asks for at all.
     of_use = any(seat.role in person.roles for quorum in wanted for seat in quorum.seats)
-    return person.id not in seats.approved_by and of_use
+    return person.id not in seats.approved_by and of_use and not _has_withdrawn(person.id, request)
+
+
+def _has_withdrawn(person: str, request: TransactionRequest) -> bool:
+    words = (one.statement for one in consent_documents(subject=request.mandate_digest))
+    return any(word.actor == person and word.decision is Decision.WITHDRAW for word in words)
+
+
+def may_reject(*, user: User, request: TransactionRequest) -> bool:
+    """Whether a person's rejection would end a request: on its roster, not who asked, and nothing is signed yet."""
+    policy = policy_find(digest=request.policy_digest)
+    person = None if policy is None else person_of(user=user, policy=policy)
+    if policy is None or person is None or request.state not in WAITING:
+        return False
+    rosters = rosters_now()
+    held = any(is_listed(actor=person.id, credential=key.credential_id, rosters=rosters) for key in person.keys)
+    mandate = Mandate.from_bytes(request.mandate_text.encode())
+    return held and person.id not in resolve_asker(mandate, policy).persons
+
+
+def may_withdraw(*, user: User, request: TransactionRequest) -> bool:
+    """Whether a person can take back what they said: who asked, or who approved, until it goes to the signer."""
+    if request.state not in WAITING:
+        return False
+    said = {
+        signed.statement.decision
+        for signed in consent_documents(subject=request.mandate_digest)
+        if signed.statement.actor == user.person_id
+    }
+    return Decision.WITHDRAW not in said and (Decision.ASK in said or Decision.APPROVE in said)
 
 
 def seats_of(
@@ -187,11 +216,13 @@ def _approvers(
     request: TransactionRequest, mandate: Mandate, policy: Policy, roster: Policy, barred: frozenset[str]
 ) -> Iterable[Approver]:
     """Yield the approvals that count: consents under the case's own policy, by people as `roster` lists them."""
-    out = resolve_asker(mandate, policy).persons | barred
+    signed_words = list(consent_documents(subject=request.mandate_digest))
+    gone = {one.statement.actor for one in signed_words if one.statement.decision is Decision.WITHDRAW}
+    out = resolve_asker(mandate, policy).persons | barred | gone
     own = {person.id for person in policy.people}
     people = {person.id: person for person in roster.people}
     rosters = rosters_now()
-    for signed in consent_documents(subject=request.mandate_digest):
+    for signed in signed_words:
         statement = signed.statement
         counts = statement.decision is Decision.APPROVE and statement.subject_type is SubjectType.MANDATE
         known = statement.actor in own and statement.actor in people and statement.actor not in out

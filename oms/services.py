@@ -24,7 +24,7 @@ from oms.errors import FormError, RequestRefusedError
 from oms.intents import LIFETIME_SECONDS, draft_parse
 from oms.models import TransactionRequest
 from oms.preview import Preview, claims_of, preview_build, simulate
-from oms.selectors import can_approve, first_use, person_of, request_get
+from oms.selectors import can_approve, first_use, may_withdraw, person_of, request_get, seats_of
 from oms.transitions import request_lock, request_move
 from oms.workflow import request_route
 from policies.errors import PolicyAppError
@@ -256,12 +256,22 @@ def request_consent(*, user: User, reference: str, consent_raw: bytes, now: dt.d
         if decision is Decision.REJECT:
             note = signed.statement.reason
             request_move(request=request, event=Event.REJECT, actor=user.person_id, now=now, note=note)
-        elif decision is Decision.WITHDRAW:
+        elif decision is Decision.WITHDRAW and request.asker == user.person_id:
             request_move(request=request, event=Event.WITHDRAW, actor=user.person_id, now=now)
+        elif decision is Decision.WITHDRAW:
+            _withdrawn_follow(request, now)
         else:
             request_route(request=request, now=now)
     wake()
     return request
+
+
+def _withdrawn_follow(request: TransactionRequest, now: dt.datetime) -> None:
+    """Let an approval that was taken back count no more: what was complete by it is not, and is not signed."""
+    seats = seats_of(request=request, now=int(now.timestamp()))
+    if State(request.state) is State.APPROVED and not seats.filled:
+        note = "An approval was withdrawn before anything was signed: please ask again."
+        request_move(request=request, event=Event.BLOCK, actor="system:oms", now=now, note=note)
 
 
 def _check_welcome(user: User, request: TransactionRequest, signed: SignedConsent) -> None:
@@ -273,8 +283,8 @@ def _check_welcome(user: User, request: TransactionRequest, signed: SignedConsen
         raise RequestRefusedError("moved_on", f"This request is {state.value} by now; nothing was changed.")
     if decision is Decision.ASK:
         raise RequestRefusedError("consent_mismatch", "This request was asked already.")
-    if decision is Decision.WITHDRAW and request.asker != user.person_id:
-        raise RequestRefusedError("not_yours", "Only who asked can withdraw; you can reject.")
+    if decision is Decision.WITHDRAW and not may_withdraw(user=user, request=request):
+        raise RequestRefusedError("not_yours", "You have nothing to withdraw here; you can reject.")
     if decision is Decision.REJECT and not signed.statement.reason.strip():
         raise RequestRefusedError("no_reason", "Say why you reject: the asker will read it.")
     if decision is Decision.APPROVE and not can_approve(user=user, request=request):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import alarm_pages, api, log_pages, policy_views, views
+from oms import alarm_pages, api, home_pages, list_pages, log_pages, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("requests/", views.request_list, name="requests"),
+    path("", home_pages.home, name="home"),
+    path("requests/", list_pages.request_list, name="requests"),
+    path("requests/csv/", list_pages.request_csv, name="request_csv"),
     path("requests/new/", views.request_new, name="request_new"),
     path("requests/<slug:reference>/", views.request_detail, name="request"),
     path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),
@@ -21,8 +22,10 @@ urlpatterns = [
     path("log/csv/", log_pages.log_csv, name="log_csv"),
     path("log/evidence/", log_pages.evidence, name="log_evidence"),
     path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
-    path("queue/", views.queue, name="queue"),
-    path("queue/rows/", views.queue_status, name="queue_status"),
+    path("queue/", list_pages.queue, name="queue"),
+    path("queue/rows/", list_pages.queue_status, name="queue_status"),
+    path("queue/csv/", list_pages.queue_csv, name="queue_csv"),
+    path("queue/reject/", list_pages.reject, name="reject"),
     path("queue/<slug:reference>/", views.case, name="case"),
     path("policies/<slug:digest>/", policy_views.policy, name="policy"),
     path("api/policies/<slug:digest>/consents/", policy_views.PolicyConsentView.as_view(), name="policy_consent"),

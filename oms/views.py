@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,24 +13,20 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from approvals.roles import Permission, may, needs
-from audit.selectors import alarm_list
+from approvals.roles import Permission, needs
 from core.canonical import parse
-from core.lifecycle import State
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from oms.forms import NewRequestForm
-from oms.presenters import detail_of, digest_groups, summary_list
+from oms.presenters import detail_of, digest_groups
 from oms.selectors import (
     DESK_ROLES,
     can_approve,
+    may_withdraw,
     person_of,
     request_get,
-    requests_of,
     requests_visible,
-    requests_waiting,
 )
 from oms.services import request_preview
-from policies.proposals import proposals_waiting
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
@@ -39,8 +34,6 @@ if TYPE_CHECKING:
     from oms.models import TransactionRequest
     from oms.preview import Preview
 
-PAGE_ROWS = 25
-ALARM_ROWS = 8
 _UNPROCESSABLE = 422
 
 
@@ -79,17 +72,6 @@ def consent_link(*, document: object, decision: str, actor: str, claimed: dict[s
         "claimed": claimed,
     }
     return json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
-
-
-@require_GET
-@needs()
-def home(request: HttpRequest) -> HttpResponse:
-    """Lead people to where their work is."""
-    user = page_user(request)
-    if may(user, Permission.SEE_QUEUE):
-        return redirect("oms:queue")
-    # Whoever has no role yet sees their own sessions and keys, and is told why there is no more.
-    return redirect("oms:requests" if may(user, Permission.SEE_DESK, Permission.SEE_ALL) else "oms:receipts")
 
 
 @never_cache
@@ -155,28 +137,15 @@ def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object
 @never_cache
 @require_GET
 @needs(Permission.SEE_DESK, Permission.SEE_ALL)
-def request_list(request: HttpRequest) -> HttpResponse:
-    """List the reader's own requests, or everything that they may see."""
-    scope = "all" if request.GET.get("show") == "all" else "mine"
-    rows = requests_visible(user=page_user(request)) if scope == "all" else requests_of(user=page_user(request))
-    page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
-    context = page_context(request, page=page, rows=summary_list(requests=page.object_list), scope=scope)
-    return render(request, "oms/request_list.html", context)
-
-
-@never_cache
-@require_GET
-@needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one request: what, where it stands, why, and who."""
     found = _found(request, reference)
     user = page_user(request)
-    open_states = (State.PENDING, State.APPROVED)
-    may_withdraw = found.asker == user.person_id and State(found.state) in open_states
     context = page_context(
         request,
         detail=detail_of(request=found),
-        may_withdraw=may_withdraw,
+        may_withdraw=may_withdraw(user=user, request=found),
+        is_asker=found.asker == user.person_id,
         may_decide=can_approve(user=user, request=found),
         consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
         submit=reverse("oms:request_consent", args=[found.reference]),
@@ -200,29 +169,6 @@ def request_by_intent(request: HttpRequest, digest: str) -> HttpResponse:
 
 @never_cache
 @require_GET
-@needs(Permission.SEE_QUEUE)
-def queue(request: HttpRequest) -> HttpResponse:
-    """List what waits for this person's consent."""
-    rows = summary_list(requests=requests_waiting(user=page_user(request)))
-    user = page_user(request)
-    policies = proposals_waiting(person=user.person_id, now=int(timezone.now().timestamp()))
-    context = page_context(request, rows=rows, policies=policies)
-    # Alarms name people and cases of all desks.
-    context["alarms"] = alarm_list(most=ALARM_ROWS) if context["decides"] else []
-    return render(request, "oms/queue.html", context)
-
-
-@never_cache
-@require_GET
-@needs(Permission.SEE_QUEUE)
-def queue_status(request: HttpRequest) -> HttpResponse:
-    """Answer the queue's polling with its rows."""
-    rows = summary_list(requests=requests_waiting(user=page_user(request)))
-    return render(request, "oms/_queue.html", {"rows": rows})
-
-
-@never_cache
-@require_GET
 @needs(Permission.SEE_DESK, Permission.SEE_ALL)
 def case(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a case to whoever has to decide on it."""
@@ -233,6 +179,7 @@ def case(request: HttpRequest, reference: str) -> HttpResponse:
         request,
         detail=detail,
         may_decide=can_approve(user=user, request=found),
+        may_withdraw=may_withdraw(user=user, request=found),
         consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
         submit=reverse("oms:request_consent", args=[found.reference]),
         consent_request=consent_link(

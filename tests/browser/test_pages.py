@@ -103,7 +103,7 @@ def test_a_security_key_is_enrolled_by_link_and_signs_in(frank_page: Page, site:
     page.get_by_role("button", name="Enrol this key").click()
     page.wait_for_url(f"{site}/sign-in/")
     page.get_by_role("button", name="Use security key").click()
-    page.wait_for_url(f"{site}/requests/")
+    page.wait_for_url(f"{site}/")
     key = SecurityKey.objects.get(user=user)
     assert key.sign_count > 0
     page.get_by_role("button", name="Sign out").click()

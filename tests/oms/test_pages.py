@@ -194,11 +194,6 @@ def test_lists_have_pages_and_an_empty_state(desk: Desk) -> None:
     assert len(page.context["rows"]) == 1
 
 
-def test_home_leads_to_the_work(desk: Desk) -> None:
-    assert client_of(desk, "tessa").get("/")["Location"] == "/requests/"
-    assert client_of(desk, "rita").get("/")["Location"] == "/queue/"
-
-
 def test_a_listing_that_cannot_be_used_is_not_shown_as_one_that_can(desk: Desk) -> None:
     trader = client_of(desk, "tessa")
     assert b"(not usable yet)" in trader.get(NEW).content
