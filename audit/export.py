@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
+from django.conf import settings
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from audit.models import AuditCheckpoint, AuditTree
 from core.auditlog import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    class States(Protocol):
+        """Knows the states that the log tells the story of."""
+
+        def __call__(self) -> Iterable[tuple[str, str]]:
+            """Return intent digest and state of each."""
+
 
 _CHUNK = 2000
 _FIELDS = ("seq", "at_us", "actor", "session", "tag", "subject", "severity", "payload", "mac")
@@ -63,6 +72,8 @@ def _checkpoints() -> Iterator[str]:
 def export_lines() -> Iterator[str]:
     """Yield the whole log: leaves with their entries, entries that wait, checkpoints, and an end that says so.
 
+    With them the states of requests, so that whoever checks can replay the log against them.
+
     Call it in a transaction that sees one state of the database (REPEATABLE READ on PostgreSQL), or its parts may
     speak of different sizes.
     """
@@ -73,6 +84,11 @@ def export_lines() -> Iterator[str]:
     for row in waiting:
         yield _line({"kind": "waiting", **dict(zip(_FIELDS, row, strict=True))})
     yield from _checkpoints()
+    told = False
+    for path in settings.COUNTERSIGN_EXPORT_STATES:
+        told = True
+        for intent, state in cast("States", import_string(path))():
+            yield _line({"kind": "request", "intent": intent, "state": state})
     tree = AuditTree.objects.first()
     size, chain = (0, ORIGIN.hex()) if tree is None else (tree.size, tree.chain)
-    yield _line({"kind": "end", "size": size, "chain": chain})
+    yield _line({"kind": "end", "size": size, "chain": chain, "requests": told})

@@ -47,6 +47,8 @@ COUNTERSIGN_SWEEPS = (
     "oms.anchor_sweep.anchors_sweep",
     "audit.alarm_ports.alarms_sweep",
 )
+# Who knows the states that an export of the log is replayed against.
+COUNTERSIGN_EXPORT_STATES = ("oms.selectors.request_states",)
 # Who is told about alarms: functions by their dotted paths, each called after the alarm was committed.
 COUNTERSIGN_ALARM_PORTS = env.dotted("COUNTERSIGN_ALARM_PORTS", default="audit.alarm_ports.log_line")
 # The hour of the day (UTC) from which limits' counters and reservations are compared, once.

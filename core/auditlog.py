@@ -54,6 +54,7 @@ class Finding(StrEnum):
     REWRITTEN = "rewritten"
     FORKED = "two logs under one name"
     NO_HEAD = "head record does not match"
+    STATE = "a state that the log does not tell"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -241,3 +241,8 @@ def first_use(*, chain: str, destination: str) -> bool:
     """Whether no confirmed request ever paid this destination. A claim of the web tier, never a guarantee."""
     paid = TransactionRequest.objects.filter(chain=chain, destination=destination, state=State.CONFIRMED)
     return not paid.exists()
+
+
+def request_states() -> Iterable[tuple[str, str]]:
+    """Return intent digest and state of every request, for an export that is replayed."""
+    return TransactionRequest.objects.order_by("pk").values_list("intent_digest", "state").iterator()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from witness import evidence, fsck, hand, receipt, recovery, serve, verify, words
+from witness import anchors, evidence, fsck, hand, receipt, recovery, serve, verify, words
 
 COMMANDS = {
     "fsck": fsck.main,
     "verify": verify.main,
     "receipt": receipt.main,
     "evidence": evidence.main,
+    "anchors": anchors.main,
     "hand": hand.main,
     "recovery": recovery.main,
     "words": words.main,

@@ -2,8 +2,8 @@
 
 Reads a SQLite file, a PostgreSQL database or an export; imports nothing of the server. Exit codes: 0 the log holds,
 1 it does not (the first bad leaf is named), 2 it could not be read or the command line is wrong. What it is held
-against comes from whoever runs it: checkpoints that were kept, the log's key, witnesses' keys. Without any of these
-the answer says UNROOTED: a log that was rewritten whole would look the same.
+against comes from whoever runs it: checkpoints that were kept, anchors on chain, the log's key, witnesses' keys.
+Without any of these the answer says UNROOTED: a log that was rewritten whole would look the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from core.checkpoint import parse_signed_checkpoint
 from core.errors import CheckpointError
+from witness.anchor_file import anchors_read
 from witness.log_source import UnreadableError, source_of
 from witness.log_verify import Roots, log_verify
 
@@ -60,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a checkpoint that was kept elsewhere",
     )
+    parser.add_argument(
+        "--anchors", metavar="FILE", type=Path, help="anchors as `python -m witness anchors` read them from the chain"
+    )
     parser.add_argument("--log", metavar="NAME=HEX", type=named_key, help="the log's name and Ed25519 key")
     parser.add_argument(
         "--witness", metavar="NAME=HEX", type=named_key, action="append", default=[], help="a witness and its key"
@@ -89,6 +93,7 @@ def roots_of(arguments: argparse.Namespace) -> Roots:
         noted = tuple(parse_signed_checkpoint(_file(path)) for path in arguments.checkpoint)
     except CheckpointError as error:
         raise UnreadableError(f"--checkpoint: {error}") from error
+    anchors = () if arguments.anchors is None else anchors_read(_file(arguments.anchors), str(arguments.anchors))
     witnesses = dict(arguments.witness)
     threshold = len(witnesses) if arguments.threshold is None else arguments.threshold
     if not 0 <= threshold <= len(witnesses) or len(witnesses) != len(arguments.witness):
@@ -100,7 +105,7 @@ def roots_of(arguments: argparse.Namespace) -> Roots:
     key = None if arguments.key_file is None else _file(arguments.key_file).strip()
     if key is not None and len(key) < _KEY_LEAST:
         raise UnreadableError("--key-file: too short to be the application's key")
-    return Roots(noted=noted, log=arguments.log, witnesses=witnesses, threshold=threshold, key=key)
+    return Roots(noted=noted, anchors=anchors, log=arguments.log, witnesses=witnesses, threshold=threshold, key=key)
 
 
 def _bar(total: int) -> Callable[[int], None]:
@@ -137,6 +142,8 @@ def _tell(result: Verified, roots: Roots) -> None:
         sys.stdout.write(f"{result.entries} leaves before it hold\n")
         return
     waits = f", {result.waiting} wait for their place" if result.waiting else ""
+    waits += "" if result.requests is None else f"; {result.requests} requests stand as the log tells"
+    waits += f"; {len(roots.anchors)} anchors on chain hold" if roots.anchors else ""
     sys.stdout.write(
         f"verified: {result.entries} entries, {result.checkpoints} checkpoints, root {result.root}{waits}\n"
     )
@@ -154,6 +161,8 @@ def _tell_json(result: Verified, roots: Roots) -> None:
         "waiting": result.waiting,
         "checkpoints": result.checkpoints,
         "rooted": roots.rooted,
+        "requests": result.requests,
+        "anchors": len(roots.anchors),
     }
     if broken is not None:
         answer |= {"first_bad": broken.index, "looks": broken.finding.value, "detail": broken.detail}

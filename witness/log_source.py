@@ -37,6 +37,12 @@ _UNPLACED = (
 _WAITING = "SELECT count(*) FROM audit_pending"
 _CHECKPOINTS = "SELECT size, root, chain FROM audit_checkpoint ORDER BY size"
 _SIGNATURES = "SELECT checkpoint_id, line FROM audit_signature ORDER BY id"
+REQUEST_MOVED = "oms:request:moved"
+_MOVES = (
+    'SELECT l."index", e.subject, e.payload FROM audit_entry e LEFT JOIN audit_leaf l ON l.entry_id = e.seq'  # noqa: S608 - a tag of our own
+    f" WHERE e.tag = '{REQUEST_MOVED}' ORDER BY e.seq"
+)
+_STATES = "SELECT intent_digest, state FROM oms_request"
 _BATCH = 4096
 _MAX_LINE = 4 * 1024 * 1024
 
@@ -70,6 +76,18 @@ class Extent:
     checkpoints: tuple[StoredCheckpoint, ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredStates:
+    """What there is to replay, of one moment.
+
+    `moves`: index of the leaf (None while the entry waits), subject and payload of each step of a request, in order.
+    `table`: intent digest and state of each request as the table has it.
+    """
+
+    moves: list[tuple[object, object, object]]
+    table: list[tuple[object, object]]
+
+
 class LogSource(Protocol):
     """A log that can be read in stretches."""
 
@@ -78,6 +96,9 @@ class LogSource(Protocol):
 
     def rows(self, first: int, count: int) -> Iterator[Row]:
         """Yield leaves from index `first` on, in order, `count` places at most; what is gone is left out."""
+
+    def states(self) -> StoredStates | None:
+        """Return the requests' states and steps; None where this source holds no requests."""
 
 
 def _extent(fetch: Any) -> Extent:  # noqa: ANN401 - a function of either driver
@@ -131,6 +152,19 @@ class SqliteSource:
         except sqlite3.Error as error:
             raise UnreadableError(str(error)) from error
 
+    def states(self) -> StoredStates | None:
+        """Return the requests' states and steps."""
+        try:
+            with closing(self._open()) as connection:
+                connection.execute("BEGIN")
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'oms_request'").fetchall():
+                    return None
+                return StoredStates(
+                    moves=connection.execute(_MOVES).fetchall(), table=connection.execute(_STATES).fetchall()
+                )
+        except sqlite3.Error as error:
+            raise UnreadableError(str(error)) from error
+
 
 def _text(raw: bytes) -> str | bytes:
     """Return text, or the bytes that are none: a tampered value is looked at, not stumbled over."""
@@ -180,6 +214,38 @@ class PostgresqlSource:
         except psycopg.Error as error:
             raise UnreadableError(str(error)) from error
 
+    def states(self) -> StoredStates | None:
+        """Return the requests' states and steps."""
+        import psycopg  # noqa: PLC0415 - as above
+
+        try:
+            with self._open() as connection:
+                if connection.execute("SELECT to_regclass('oms_request')").fetchone() == (None,):
+                    return None
+                return StoredStates(
+                    moves=connection.execute(_MOVES).fetchall(), table=connection.execute(_STATES).fetchall()
+                )
+        except psycopg.Error as error:
+            raise UnreadableError(str(error)) from error
+
+
+_RECORDS = {
+    "leaf": {"index", "leaf", "chain", *ENTRY_FIELDS},
+    "waiting": {*ENTRY_FIELDS},
+    "checkpoint": {"size", "root", "chain", "lines"},
+    "request": {"intent", "state"},
+    "end": {"size", "chain", "requests"},
+}
+"""The kinds of record of an export, and what each holds."""
+
+
+def _is_record(value: dict[str, Any]) -> bool:
+    """Whether this is a record with all that its kind holds and nothing else; older ends say nothing of requests."""
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in _RECORDS:
+        return False
+    return set(value) in (_RECORDS[kind] | {"kind"}, (_RECORDS[kind] | {"kind"}) - {"requests"})
+
 
 class ExportSource:
     """What `manage.py audit_export` wrote: JSON lines, the leaves first and in order."""
@@ -196,7 +262,7 @@ class ExportSource:
                         value = parse(line, max_bytes=_MAX_LINE)
                     except EncodingError as error:
                         raise UnreadableError(f"line {number}: {error}") from error
-                    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+                    if not isinstance(value, dict) or not _is_record(value):
                         raise UnreadableError(f"line {number} is no record of a log")
                     yield value
         except OSError as error:
@@ -208,8 +274,8 @@ class ExportSource:
         checkpoints = []
         for value in self._lines():
             kind = value["kind"]
-            if ended or kind not in ("leaf", "waiting", "checkpoint", "end"):
-                raise UnreadableError("a record of another kind, or after the end")
+            if ended:
+                raise UnreadableError("there is a record after the end")
             if kind == "leaf":
                 leaves, last = leaves + 1, value["index"] if type(value.get("index")) is int else last + 1
             elif kind == "waiting":
@@ -225,7 +291,7 @@ class ExportSource:
                         lines=tuple(lines or ()) if isinstance(lines, list) else (),
                     )
                 )
-            else:
+            elif kind == "end":
                 ended, tree = True, (value.get("size"), value.get("chain"))
         if not ended:
             raise UnreadableError("the export has no end: it was cut, or is still being written")
@@ -244,6 +310,20 @@ class ExportSource:
                 value.get("chain"),
                 *(value.get(name) for name in ENTRY_FIELDS),
             )
+
+    def states(self) -> StoredStates | None:
+        """Return the requests' states and steps."""
+        moves: list[tuple[object, object, object]] = []
+        table: list[tuple[object, object]] = []
+        told = False
+        for value in self._lines():
+            if value["kind"] in ("leaf", "waiting") and value.get("tag") == REQUEST_MOVED:
+                moves.append((value.get("index"), value.get("subject"), value.get("payload")))
+            elif value["kind"] == "request":
+                table.append((value.get("intent"), value.get("state")))
+            elif value["kind"] == "end":
+                told = value.get("requests") is True
+        return StoredStates(moves=moves, table=table) if told else None
 
 
 def source_of(text: str) -> LogSource:

@@ -14,10 +14,12 @@ from core.errors import CheckpointError
 from core.merkle import EMPTY_ROOT, Tree, node_hash
 from witness.log_check import STRETCH, Stretch, check_stretch, stored_link
 from witness.log_source import ExportSource, source_of
+from witness.log_states import states_replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from core.anchor import Anchor
     from core.checkpoint import SignedCheckpoint
     from witness.log_source import Extent, StoredCheckpoint
 
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 class Roots:
     """What somebody brings from elsewhere; without any of it a log rewritten whole looks the same.
 
-    `noted`: signed checkpoints that were kept elsewhere. `log` is the log's name and Ed25519 key, `witnesses` name
-    and key of each, of whom `threshold` must have cosigned the newest checkpoint. `key`: the application's.
+    `noted`: signed checkpoints that were kept elsewhere. `anchors`: checkpoints that the chain holds. `log` is the
+    log's name and Ed25519 key, `witnesses` name and key of each, of whom `threshold` must have cosigned the newest
+    checkpoint. `key`: the application's.
     """
 
     noted: tuple[SignedCheckpoint, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
     log: tuple[str, bytes] | None = None
     witnesses: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     threshold: int = 0
@@ -39,12 +43,15 @@ class Roots:
     @property
     def rooted(self) -> bool:
         """Whether a log rewritten whole would be found."""
-        return bool(self.noted) or self.log is not None or self.threshold > 0
+        return bool(self.noted or self.anchors) or self.log is not None or self.threshold > 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verified:
-    """How far a log holds: `entries` leaves, ending with link `chain` and root `root` (hex)."""
+    """How far a log holds: `entries` leaves, ending with link `chain` and root `root` (hex).
+
+    `requests`: how many requests' states were replayed and agree; None where the source holds no requests.
+    """
 
     entries: int
     root: str
@@ -52,6 +59,7 @@ class Verified:
     waiting: int
     checkpoints: int
     broken: Break | None
+    requests: int | None = None
 
 
 def _quiet(_count: int) -> None:
@@ -187,6 +195,7 @@ def log_verify(
     """
     own = extent if extent is not None else source_of(source).extent()
     named = [c.size for c in own.checkpoints if type(c.size) is int] + [n.checkpoint.size for n in roots.noted]
+    named += [anchor.size for anchor in roots.anchors]
     leaves = max(own.leaves, own.last + 1)
     sizes = sorted({size for size in (*named, leaves) if 0 < size <= leaves})
     stretches = _stretches(source, leaves, sizes=sizes, key=roots.key, processes=processes, tell=tell, length=length)
@@ -196,6 +205,10 @@ def log_verify(
         broken = Break(index=count, finding=Finding.MISSING, detail=f"leaf {count} is not there, others follow")
     if broken is None:
         broken = _compare(own, roots, stretches, ending=(count, chain), at=at)
+    requests = None
+    stored = None if broken is not None else source_of(source).states()
+    if stored is not None:
+        requests, broken = states_replay(stored, count)
     root = at(count)
     return Verified(
         entries=count,
@@ -204,6 +217,7 @@ def log_verify(
         waiting=own.waiting,
         checkpoints=len(own.checkpoints),
         broken=broken,
+        requests=requests,
     )
 
 
@@ -233,7 +247,8 @@ def _compare(
         except (CheckpointError, ValueError) as error:
             return Break(index=held, finding=Finding.REWRITTEN, detail=f"the checkpoint at {size}: {error}")
         held = size
-    return _compare_noted(roots, count, at) or _compare_ends(own, roots, count, chain)
+    found = _compare_noted(roots, count, at) or _compare_anchors(roots, count, at)
+    return found or _compare_ends(own, roots, count, chain)
 
 
 def _compare_noted(roots: Roots, count: int, at: Callable[[int], bytes | None]) -> Break | None:
@@ -249,6 +264,20 @@ def _compare_noted(roots: Roots, count: int, at: Callable[[int], bytes | None]) 
         if at(size) != root:
             detail = f"the checkpoint of {size} leaves that was noted elsewhere has another root"
             return Break(index=0, finding=Finding.REWRITTEN, detail=detail)
+    return None
+
+
+def _compare_anchors(roots: Roots, count: int, at: Callable[[int], bytes | None]) -> Break | None:
+    """Hold the log against the chain. Each anchor's log is the beginning of the next one's if all are of this one."""
+    held = 0
+    for anchor in sorted(roots.anchors, key=lambda one: one.size):
+        if anchor.size > count:
+            detail = f"the chain holds an anchor of {anchor.size} leaves, {count} are here"
+            return Break(index=count, finding=Finding.CUT, detail=detail)
+        if at(anchor.size) != anchor.root:
+            detail = f"the anchor of {anchor.size} leaves that the chain holds has another root"
+            return Break(index=held, finding=Finding.REWRITTEN, detail=detail)
+        held = anchor.size
     return None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
@@ -37,6 +39,8 @@ from tests.factories.rules import rules
 from tests.factories.world import CHAIN, ETHER, World
 from tests.fakes.signer import FakeSigner
 from tests.sign_in import signed_in
+from witness.anchors import main as anchors_main
+from witness.fsck import main as fsck_main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +142,44 @@ def test_a_checkpoint_goes_on_chain_and_is_read_back(house: House) -> None:
     tags = set(AuditEntry.objects.filter(subject=request.intent_digest).values_list("tag", flat=True))
     assert {AuditTag.ANCHOR_ASKED, AuditTag.DECISION_MADE, AuditTag.ANCHOR_VERIFIED} <= tags
     assert not alarms_open().exists()
+
+
+def outside(house: House, claims: Path, out: Path, *more: str) -> int:
+    wallet = house.world.wallet.rpartition(":")[2]
+    command = ["--claims", str(claims), "--node", house.node.url, "--wallet", wallet, "--chain", "31337"]
+    return anchors_main([*command, "--out", str(out), *more])
+
+
+def test_an_outsider_reads_it_from_a_node_of_their_own(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.say()
+    house.until(verified)
+    place()
+    capsys.readouterr()
+    call_command("anchors_export")
+    claims, out, log = tmp_path / "claims", tmp_path / "anchors", tmp_path / "log.jsonl"
+    claims.write_text(capsys.readouterr().out)
+    assert outside(house, claims, out) == 0
+    call_command("audit_export", out=str(log))
+    capsys.readouterr()
+    assert fsck_main(["--export", str(log), "--anchors", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "1 anchors on chain hold" in shown
+    assert "UNROOTED" not in shown
+    # What nobody named shows by the wallet's number of transactions.
+    claims.write_text("")
+    assert outside(house, claims, tmp_path / "none") == 1
+    assert "INCOMPLETE: 1 transactions" in capsys.readouterr().out
+    # A transaction that is no anchor, or not there at all.
+    payment = house.node.call(
+        "eth_sendTransaction", {"from": house.node.call("eth_accounts")[0], "to": "0x" + "33" * 20, "value": "0x1"}
+    )
+    for claimed, code in ((payment, 1), ("0x" + "ab" * 32, 1), ("0xzz", 2), ("", 2)):
+        claims.write_text(json.dumps({"transaction": claimed}))
+        assert outside(house, claims, tmp_path / "odd") == code
+    assert outside(house, out, tmp_path / "again", "--node", "http://127.0.0.1:1/") == 2
+    assert outside(house, out, out) == 2
 
 
 def test_the_next_one_waits_for_its_time_or_for_enough_leaves(house: House, settings: Any) -> None:  # noqa: ANN401 - pytest-django's
