@@ -5,18 +5,21 @@ Whoever compares two devices compares these. `tests/vectors` hold both to the sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.books import books_of
 from core.calldata import CallKind
 from core.calls import open_calls
 from core.documents.control import Cancel, Ceremony, CeremonyKind, Halt, Resume
+from core.documents.enrolment import Enrolment
 from core.documents.mandate import AskerKind, Mandate, SingleOrder
 from core.documents.policy import Policy
 from core.errors import DocumentError
 from core.names import native_asset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.calls import Allowance, Calls, Made
     from core.documents.base import Document
     from core.documents.mandate import Asker, Intent
@@ -131,25 +134,41 @@ def _signers(names: tuple[str, ...]) -> str:
     return ", ".join(names) if names else "all signers"
 
 
+def _cancel(document: Cancel, policy: Policy) -> str:
+    return f"Cancel a transaction from {_wallet(policy, document.wallet)}: a transfer of 0 to itself replaces it"
+
+
+def _enrolment(document: Enrolment, policy: Policy) -> str:
+    owner = next((one.name for one in policy.people if one.id == document.person), document.person)
+    return f"Enrol a security key of {owner}"
+
+
+def _policy(document: Policy, _: Policy) -> str:
+    start = "First policy" if document.is_genesis else f"Policy {document.number}"
+    return f"{start} of {document.institution} ({document.profile} profile)"
+
+
+_SENTENCES: dict[type[Document], Callable[[Any, Policy], str]] = {
+    Mandate: mandate_sentence,
+    Policy: _policy,
+    Cancel: _cancel,
+    Halt: lambda document, _: f"Halt: {_signers(document.signers)} sign nothing from now on",
+    Resume: lambda document, _: f"Resume: {_signers(document.signers)} may sign again",
+    Ceremony: lambda document, _: f"{_CEREMONIES[document.kind]} {_signers(document.signers)}",
+    Enrolment: _enrolment,
+}
+DOCUMENTS: dict[str, type[Document]] = {cls.TYPE: cls for cls in _SENTENCES}
+"""What people sign, by type."""
+
+
 def sentence_of(document: Document, policy: Policy) -> str:
     """Say what any document does that people sign.
 
     Raises:
         DocumentError: If there is no sentence for it.
     """
-    if isinstance(document, Mandate):
-        return mandate_sentence(document, policy)
-    if isinstance(document, Policy):
-        start = "First policy" if document.is_genesis else f"Policy {document.number}"
-        return f"{start} of {document.institution} ({document.profile} profile)"
-    if isinstance(document, Halt):
-        return f"Halt: {_signers(document.signers)} sign nothing from now on"
-    if isinstance(document, Resume):
-        return f"Resume: {_signers(document.signers)} may sign again"
-    if isinstance(document, Cancel):
-        wallet = _wallet(policy, document.wallet)
-        return f"Cancel a transaction from {wallet}: a transfer of 0 to itself replaces it"
-    if isinstance(document, Ceremony):
-        return f"{_CEREMONIES[document.kind]} {_signers(document.signers)}"
-    msg = f"there is no sentence for a {document.TYPE}"
-    raise DocumentError(msg)
+    sentence = _SENTENCES.get(type(document))
+    if sentence is None:
+        msg = f"there is no sentence for a {document.TYPE}"
+        raise DocumentError(msg)
+    return sentence(document, policy)

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.canonical import parse
-from core.documents.control import Cancel, Ceremony, Halt, Resume
 from core.documents.mandate import Mandate
 from core.documents.policy import Policy, SignedPolicy
 from core.errors import CoreError, DocumentError
 from core.schema import read_struct
-from witness.sentence import sentence_of
+from witness.sentence import DOCUMENTS, sentence_of
 
 if TYPE_CHECKING:
     from core.documents.base import Document
@@ -38,7 +37,6 @@ _WORDS = 6
 _BITS_PER_WORD = 10
 _SPARE_BITS = 4
 _MOST_BYTES = 8 * 1024 * 1024
-_DOCUMENTS: dict[str, type[Document]] = {cls.TYPE: cls for cls in (Mandate, Policy, Cancel, Halt, Resume, Ceremony)}
 
 
 @cache
@@ -84,9 +82,9 @@ def read_document(value: object) -> Document:
         return read_struct(SignedPolicy, value, "policy").policy
     head = value.get("header") if isinstance(value, dict) else None
     kind = head.get("type") if isinstance(head, dict) else None
-    cls = _DOCUMENTS.get(kind) if isinstance(kind, str) else None
+    cls = DOCUMENTS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        msg = f"not a document that people sign: its header has to name one of {', '.join(_DOCUMENTS)}"
+        msg = f"not a document that people sign: its header has to name one of {', '.join(DOCUMENTS)}"
         raise DocumentError(msg)
     return cls.from_json(value)
 

@@ -8,6 +8,7 @@ import { taggedDigest } from "./canonical.js";
 import { actorOf, checkConsentOrigin, checkLifetime, decisionsLeft, refuseUnless } from "./checks.js";
 import { findingsOf } from "./findings.js";
 import { checksumAddress } from "./keccak.js";
+import { judgeEnrolment } from "./judge_enrolment.js";
 import { judgeGenesis, judgeSuccessor } from "./judge_policy.js";
 import { withStanding } from "./standing.js";
 import { utc } from "./words.js";
@@ -76,6 +77,8 @@ function judgeControl(request, house) {
   return { calls: [], blocks: [], warnings: type === "cancel" ? [{ code: "replacement", message: replaces }] : [] };
 }
 
+const JUDGES = Object.freeze({ mandate: judgeMandate, enrolment: judgeEnrolment });
+
 // The policy under which a document was made: the pinned one, or one before it that the pin reaches back to.
 function policyOf(document, house, type) {
   if (document.policy === house.pins.policy) return { policy: house.policy, earlier: false };
@@ -126,7 +129,7 @@ async function judgePinned(request, house, now, here) {
   const person = actorOf(policy, request);
   const credentials = keysOf(person, house);
   const under = { ...house, policy };
-  const findings = type === "mandate" ? judgeMandate(request, under, now) : judgeControl(request, under);
+  const findings = Object.hasOwn(JUDGES, type) ? JUDGES[type](request, under, now) : judgeControl(request, under);
   return {
     type,
     genesis: false,

@@ -4,6 +4,7 @@ import { byId, el } from "./dom.js";
 import { banner } from "./parts.js";
 import { Refused } from "./refusal.js";
 import { viewControl } from "./view_control.js";
+import { viewEnrolment } from "./view_enrolment.js";
 import { viewMandate } from "./view_mandate.js";
 import { viewPolicy } from "./view_policy.js";
 import { viewSuccessor } from "./view_successor.js";
@@ -19,6 +20,7 @@ export function findingBanners(subject) {
 
 export function viewOf(subject, now) {
   if (subject.type === "mandate") return viewMandate(subject, now);
+  if (subject.type === "enrolment") return viewEnrolment(subject);
   if (subject.type !== "policy") return viewControl(subject);
   return subject.genesis ? viewPolicy(subject) : viewSuccessor(subject);
 }

@@ -118,6 +118,10 @@ export function controlSentence(type, document, policy) {
   if (type === "cancel") {
     return `Cancel a transaction from ${walletLabel(policy, document.wallet)}: a transfer of 0 to itself replaces it`;
   }
+  if (type === "enrolment") {
+    const owner = policy.people.find((person) => person.id === document.person)?.name ?? document.person;
+    return `Enrol a security key of ${owner}`;
+  }
   return `${CEREMONIES[document.kind]} ${signersWords(document.signers)}`;
 }
 
