@@ -60,6 +60,7 @@ class AuditTag(StrEnum):
     REQUEST_RECHECKED = "oms:request:rechecked"
     REQUEST_STUCK = "oms:request:stuck"
     CASE_EXPORTED = "oms:case:exported"
+    DOCUMENT_HANDED = "oms:document:handed"
     CASE_VIEWED = "oms:case:viewed"
     LIST_EXPORTED = "oms:list:exported"
     NOTICE_FAILED = "oms:notice:failed"

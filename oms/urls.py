@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import alarm_pages, api, home_pages, list_pages, log_pages, policy_views, views
+from oms import alarm_pages, api, hand_pages, home_pages, list_pages, log_pages, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),
     path("receipts/", log_pages.receipts, name="receipts"),
     path("receipts/<int:seq>/", log_pages.receipt, name="receipt"),
+    path("hand-in/", hand_pages.hand_in, name="hand_in"),
     path("alarms/", alarm_pages.alarms, name="alarms"),
     path("alarms/<int:alarm_id>/seen/", alarm_pages.alarm_seen, name="alarm_seen"),
     path("log/", log_pages.log, name="log"),

@@ -42,6 +42,7 @@ WITH_ENTRY = {
     "oms:request_consent": "below",
     "oms:policy_consent": "tests/policies/test_proposals.py",
     "oms:log_evidence": "tests/oms/test_log_pages.py",
+    "oms:hand_in": "tests/oms/test_hand_pages.py",
     "oms:alarm_seen": "tests/oms/test_alarm_pages.py",
 }
 """Addresses whose entry a test asserts, and where."""
