@@ -48,6 +48,11 @@ _ADVICE: dict[str, str] = {
         " ask whoever runs it. If it saw another journal, somebody brought this signer's disk back to an older state:"
         " stop it, and call whoever holds its console."
     ),
+    AuditTag.SIGNER_UNLEASED: (
+        "This signer signs nothing until enough witnesses say that nothing newer is known. If one cannot be reached,"
+        " ask whoever runs it. If it saw another journal, somebody brought this signer's disk back to an older state:"
+        " stop it, and call whoever holds its console."
+    ),
     AuditTag.JOB_WAITS: "A signer does not answer, or waits for something. Its answer says what.",
     AuditTag.REQUEST_MOVED: "A request took a turn for the worse. Its page says what happened, and what is possible.",
     AuditTag.LIMIT_MISMATCH: "Counters of limits and their reservations differ. Run `manage.py limits_reconcile`.",

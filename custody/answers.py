@@ -21,8 +21,8 @@ from custody.nonces import LaneStatus
 if TYPE_CHECKING:
     from core.documents.bundle import Bundle
 
-STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID})
-"""Refusals that say nothing about the case: it waits until the halt is lifted or the clock is right."""
+STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.LEASE, Refusal.INCLUSION})
+"""Refusals that say nothing about the case: it waits until the halt is lifted, the clock right, or witnesses come."""
 VERSION = 1
 """Of the frames that signers read."""
 _MESSAGE_MOST = 300

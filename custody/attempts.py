@@ -98,8 +98,8 @@ def job_raise(*, claim: Claim, now: dt.datetime) -> None:
     if planned is None:
         return
     job, fees = planned
-    bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, now=now)
     try:
+        bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, now=now)
         answer = signer_ask(job=job, bundle=bundle)
     except SignerWaitsError as error:
         _not_raised(claim, error.code, error.message, now)
@@ -160,8 +160,8 @@ def job_cancel(*, claim: Claim, order: CancelOrder, now: dt.datetime) -> None:
         _not_cancelled(claim, order, "the cancel has expired before it was signed", now, over=True)
         return
     fees = Fees(most=case.document.max_fee_per_gas, tip=case.document.max_priority_fee_per_gas)
-    bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, cancel=case, now=now)
     try:
+        bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, cancel=case, now=now)
         answer = signer_ask(job=job, bundle=bundle)
     except SignerWaitsError as error:
         _not_cancelled(claim, order, error.message, now)

@@ -14,6 +14,7 @@ from core.schema import write_struct
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import SignerAnswerError
 from custody.ports import signer_port
+from custody.witnesses import document_hand_in
 
 if TYPE_CHECKING:
     from core.documents.policy import SignedPolicy
@@ -80,5 +81,7 @@ def policy_hand_over(*, signer: str, signed: SignedPolicy) -> Accepted | Refused
         SignerWaitsError: If there is no usable answer; ask again.
     """
     outside_transaction("a signer asked")
+    # Witnesses first: from then on no signer of theirs signs without it, whoever stands before it.
+    document_hand_in(document=write_struct(signed, "signed_policy"))
     answer = signer_port().request(signer, policy_frame(signed))
     return read_acceptance(answer, digest=signed.policy.digest)

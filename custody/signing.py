@@ -6,6 +6,7 @@ and answers a repetition with the signature that it has. Fees are written down b
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ from core.documents.base import VERSION, Header
 from core.documents.bundle import Attempt, Bundle, Signature
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.mandate import Intent, Mandate
+from core.errors import Refusal
 from custody.answers import Refused, read_signature, read_status, sign_frame, status_frame
 from custody.backoff import backoff
 from custody.errors import SignerWaitsError
 from custody.failpoints import failpoint
 from custody.fees import Fees
 from custody.lanes import doubts_wake, lane_advance, nonce_release
+from custody.leases import lease_forget
+from custody.log_proofs import CODE as LOG_CODE
+from custody.log_proofs import bundle_with_log
 from custody.machine import Kind
 from custody.models import Job, NonceAssignment, Transmission
 from custody.nonces import LaneStatus, Reading, refusal_read
@@ -32,11 +37,11 @@ from custody.selectors import rule_of
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from core.documents.bundle import CancelCase
 
 BUNDLE_SECONDS = 600
+LOG_INTERVAL = dt.timedelta(milliseconds=500)
+LEASE_INTERVAL = dt.timedelta(seconds=1)
 
 
 def bundle_build(
@@ -50,12 +55,15 @@ def bundle_build(
         now: The current time.
         fees: Of this attempt; None for the job's own that are written down, or else the consented caps.
         cancel: Asks for the cancelling self-send at that nonce instead.
+
+    Raises:
+        SignerWaitsError: While the log does not prove yet what the case rests on.
     """
     mandate = Mandate.from_bytes(job.mandate.encode())
     intent = Intent.from_bytes(job.intent.encode())
     paid = fees or attempt_fees(job) or Fees(most=intent.max_fee_per_gas, tip=intent.max_priority_fee_per_gas)
     created = int(now.timestamp())
-    return Bundle(
+    bundle = Bundle(
         header=Header(
             type=Bundle.TYPE,
             version=VERSION,
@@ -72,6 +80,7 @@ def bundle_build(
         attestations=(),
         cancel=cancel,
     )
+    return bundle_with_log(bundle=bundle)
 
 
 def attempt_fees(job: Job) -> Fees | None:
@@ -181,8 +190,8 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
     """
     job = Job.objects.select_related("wallet").get(pk=claim.job_id)
     nonce = NonceAssignment.objects.get(job=job, released_at__isnull=True).nonce
-    bundle = bundle_build(job=job, nonce=nonce, now=now)
     try:
+        bundle = bundle_build(job=job, nonce=nonce, now=now)
         answer = _ask(job, bundle)
     except SignerWaitsError as error:
         _wait(claim, error, now)
@@ -209,7 +218,16 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
 
 def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
     with job_locked(claim=claim) as job:
+        if error.code == LOG_CODE:
+            # Every case waits for the log for a moment: that is no trouble, and what keeps it long alarms by itself.
+            soon, words = now + LOG_INTERVAL, error.message
+            job_postpone(job=job, now=now, due_at=soon, code=error.code, message=words, loud=False)
+            return
         due_at = now + backoff(job.trials)
+        if error.code == Refusal.LEASE:
+            lease_forget(signer=job.wallet.signer)
+        if error.code in (Refusal.LEASE, Refusal.INCLUSION):
+            due_at = now + LEASE_INTERVAL
         if job.state == JobState.PINNED:
             payload: dict[str, object] = {"signer": job.wallet.signer}
             job_move(

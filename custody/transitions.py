@@ -124,10 +124,15 @@ def job_move(
     return after
 
 
-def job_postpone(*, job: Job, now: dt.datetime, due_at: dt.datetime, code: str = "", message: str = "") -> None:
-    """Give a locked job's lease back without moving it. A new kind of trouble is an alarm, its repetition is not."""
+def job_postpone(
+    *, job: Job, now: dt.datetime, due_at: dt.datetime, code: str = "", message: str = "", loud: bool = True
+) -> None:
+    """Give a locked job's lease back without moving it. A new kind of trouble is an alarm, its repetition is not.
+
+    `loud`: whether it is trouble at all.
+    """
     del now
-    new_trouble = bool(code) and code != job.error_code
+    new_trouble = loud and bool(code) and code != job.error_code
     job.trials = job.trials + 1 if code else 0
     job.error_code, job.error = code, message[:ERROR_MOST]
     job.due_at, job.lease_until = due_at, None

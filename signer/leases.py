@@ -13,7 +13,7 @@ from core.documents.lease import SignedLease
 from core.errors import Refusal, RefusedError, require
 from core.journal import Journal
 from core.lease import CHALLENGE_SECONDS, NOTHING_HELD, Challenge, check_leases
-from core.names import DIGEST, HASH32, SLUG
+from core.names import COUNT, DIGEST, HASH32, SLUG
 from core.schema import Base64Url, HexData, Integer, Items, Maybe, Struct, of, write_struct
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ class Beginning:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is carried to witnesses: the challenge, where the journal stands, and that it continues what they saw."""
+    """What is carried to witnesses: the challenge, where the journal stands, and that it continues what they saw.
+
+    `needed`: how many of them have to lease, by the newest policy in force.
+    """
 
     deployment: str = of(DIGEST)
     signer: str = of(SLUG)
@@ -65,6 +68,7 @@ class Asked:
     size: int = of(Integer(least=1))
     root: bytes = of(HASH32)
     continues: tuple[Continues, ...] = of(Items(Struct(lambda: Continues), most=64))
+    needed: int = of(COUNT)
     start: Beginning | None = of(Maybe(Struct(lambda: Beginning)))
 
 
@@ -114,6 +118,7 @@ class Leases:
                 )
                 for one in known
             ),
+            needed=pins.policy(journal.policy_at(now)).witness_threshold,
             start=_beginning(journal),
         )
         return write_struct(asked, "challenge")

@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.cancel import verify_cancel
+from core.control import check_halt, check_resume, check_veto
 from core.documents.bundle import Bundle, Signature
+from core.documents.control import CONTROL_ORDER
 from core.documents.policy import SignedPolicy
 from core.errors import RefusedError
 from core.reception import receive_successor
 from core.schema import read_struct, write_struct
 from core.verify import verify
 from signer import wire
+from signer.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +42,7 @@ class FakeSigner:
         self.world = world
         self.directory = Path(tempfile.mkdtemp(prefix="cs-signer-"))
         self.path = str(self.directory / "signer.sock")
+        self.leases = Leases()
         self.asked: Counter[str] = Counter()
         self.down = False
         self.distort: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None
@@ -82,6 +86,10 @@ class FakeSigner:
         if request["op"] == "status":
             return wire.success({"lanes": self._lanes()})
         try:
+            if request["op"] in ("challenge", "lease"):
+                return wire.success(self._lease(request))
+            if request["op"] == "control":
+                return wire.success(self._control(request["order"]))
             if request["op"] == "policy":
                 return wire.success(
                     self._succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"))
@@ -90,6 +98,27 @@ class FakeSigner:
         except RefusedError as error:
             return wire.failure(error.code, error.message, retry=error.code in wire.RETRIED)
         return wire.success(write_struct(signature, "signature"))
+
+    def _lease(self, request: dict[str, Any]) -> dict[str, Any]:
+        world, now = self.world, int(time.time())
+        if request["op"] == "challenge":
+            return self.leases.challenge(request["known"], world.pins, world.journal, now=now)
+        self.leases.take(request["leases"], world.pins, world.journal, now=now)
+        live = {one.witness: one.expires for one in self.leases.held.live(world.policy, now=now)}
+        return {"needed": world.policy.witness_threshold, "live": live}
+
+    def _control(self, value: object) -> dict[str, Any]:
+        world, now = self.world, int(time.time())
+        order: Any = CONTROL_ORDER.read(value, "order")
+        records: tuple[Any, ...]
+        if order.kind == "veto":
+            records = check_veto(order, world.pins, world.journal, now=now)
+        else:
+            check = check_halt if order.kind == "halt" else check_resume
+            records = (check(order, world.pins, world.journal, now=now),)
+        for record in (one for one in records if one is not None):
+            world.journal.apply(world.journal.encode(record))
+        return {"records": len(records)}
 
     def _succeed(self, signed: SignedPolicy) -> dict[str, Any]:
         world, now, digest = self.world, int(time.time()), signed.policy.digest
@@ -115,7 +144,7 @@ class FakeSigner:
     def _sign(self, bundle: Bundle) -> Signature:
         world = self.world
         check = verify if bundle.cancel is None else verify_cancel
-        verified = check(bundle, world.pins, world.journal, int(time.time()))
+        verified = check(bundle, world.pins, world.journal, int(time.time()), self.leases.held)
         repeated = verified.record is None
         if verified.record is not None:
             world.journal.apply(world.journal.encode(verified.record))

@@ -143,19 +143,18 @@ def world() -> World:
     return witnessed()
 
 
-def folder_of(tmp_path: Path) -> Path:
+def folder_named(folder: Path, name: str) -> Path:
     """Make a witness's folder with the key that the policy names."""
-    folder = tmp_path / "witness"
-    init_state(folder, "w-1", {})
+    init_state(folder, name, {})
     (folder / KEY_FILE).chmod(0o600)
-    (folder / KEY_FILE).write_text(key_of("w-1").private_bytes_raw().hex())
+    (folder / KEY_FILE).write_text(key_of(name).private_bytes_raw().hex())
     (folder / KEY_FILE).chmod(0o400)
     return folder
 
 
 @pytest.fixture
 def state(tmp_path: Path, world: World) -> Path:
-    folder = folder_of(tmp_path)
+    folder = folder_named(tmp_path / "witness", "w-1")
     desk = Desk(load_config(folder, watching=False), WitnessStore(folder / STORE_FILE))
     desk.pin(world.signed_policy, world.deployment, now=world.now)
     return folder
@@ -336,7 +335,7 @@ def _next(world: World, **changes: Any) -> Policy:  # noqa: ANN401 - Policy's fi
     ],
 )
 def test_a_lease_request_that_is_wrong_gets_a_typed_answer(
-    witness: Asking, world: World, changes: dict[str, object], status: int
+    witness: Asking, world: World, changes: dict[str, Any], status: int
 ) -> None:
     got, body = witness.lease(grown(world), **changes)
     assert got == status, body
@@ -398,7 +397,7 @@ def test_pinning_takes_the_compared_digest_and_its_own_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = witnessed(int(time.time()))
-    state = folder_of(tmp_path)
+    state = folder_named(tmp_path / "witness", "w-1")
     file = tmp_path / "genesis.json"
     file.write_text(json.dumps(write_struct(world.signed_policy, "signed_policy")))
     assert pin([str(file), "--state", str(state), "--expect", world.deployment]) == 0
