@@ -58,6 +58,10 @@ COUNTERSIGN_SIGNER_SOCKETS = env.mapping("COUNTERSIGN_SIGNER_SOCKETS")
 # Who signs the log's checkpoints (its roster id, with a socket above; empty: nobody does), and who witnesses them.
 COUNTERSIGN_LOG_SIGNER = env.text("COUNTERSIGN_LOG_SIGNER", default="")
 COUNTERSIGN_WITNESSES = env.urls("COUNTERSIGN_WITNESSES")
+# Where attesters answer, by the names that the policy gives them; which of them count is the policy's affair. A
+# signer is asked once so many of them have answered (0: more than half).
+COUNTERSIGN_ATTESTERS = env.urls("COUNTERSIGN_ATTESTERS")
+COUNTERSIGN_ATTESTERS_LEAST = env.integer("COUNTERSIGN_ATTESTERS_LEAST", default=0, minimum=0, maximum=64)
 # Where the administrator of the machine keeps what nodes ask for: header lines, client certificates, authorities.
 COUNTERSIGN_NODE_SECRETS_DIR = env.path("COUNTERSIGN_NODE_SECRETS_DIR", default=COUNTERSIGN_STATE_DIR / "nodes")
 # The log's checkpoints go on chain from this wallet (CAIP-10; empty: they do not), asked by this API client of the

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 _NO_SOURCE = frozenset(
     {
         "header", "number", "previous", "consent", "signers", "guards", "grants", "escalations", "limits", "controls",
-        "witnesses", "witness_threshold", "attesters", "attester_threshold", "recovery", "recovery_threshold",
-        "properties", "evidence",
+        "witnesses", "witness_threshold", "attesters", "recovery", "recovery_threshold", "properties", "evidence",
     }
 )  # fmt: skip
 """Fields of a policy from which no fact is derived. Any other counts as a source, also one that comes later."""
@@ -80,6 +79,6 @@ class Reader:
             who = resolve_asker(mandate, self._policy)
         except RefusedError as error:
             return Reading(recorded, draw, error.message)
-        facts, own = derive_facts(intent, self._policy, who, order=mandate.digest, now=draw.time)
         laid = {name: value for name, value in recorded.items() if name in _NOT_DERIVED}
+        facts, own = derive_facts(intent, self._policy, who, order=mandate.digest, now=draw.time, attested=laid)
         return Reading(facts | laid, own)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from audit.services import entry_append
 from audit.tags import AuditTag
+from chains.attesters import AttestersError, attestations_for_signing
 from chains.guards import outside_transaction
 from core.canonical import parse
 from core.custody_lifecycle import JobEvent, JobState
@@ -37,7 +38,7 @@ from custody.selectors import rule_of
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
 
 if TYPE_CHECKING:
-    from core.documents.bundle import CancelCase
+    from core.documents.bundle import CancelCase, SignedAttestation
 
 BUNDLE_SECONDS = 600
 LOG_INTERVAL = dt.timedelta(milliseconds=500)
@@ -57,7 +58,7 @@ def bundle_build(
         cancel: Asks for the cancelling self-send at that nonce instead.
 
     Raises:
-        SignerWaitsError: While the log does not prove yet what the case rests on.
+        SignerWaitsError: While the log does not prove yet what the case rests on, or too few attesters answer.
     """
     mandate = Mandate.from_bytes(job.mandate.encode())
     intent = Intent.from_bytes(job.intent.encode())
@@ -77,10 +78,22 @@ def bundle_build(
         intent=intent,
         attempt=Attempt(nonce=nonce, max_fee_per_gas=paid.most, max_priority_fee_per_gas=paid.tip),
         consents=SIGNED_CONSENTS.read(parse(job.consents.encode()), "consents"),
-        attestations=(),
+        attestations=() if cancel is not None else _attested(intent),
         cancel=cancel,
     )
     return bundle_with_log(bundle=bundle)
+
+
+def _attested(intent: Intent) -> tuple[SignedAttestation, ...]:
+    """Ask attesters as late as can be: what they sign lasts minutes.
+
+    Raises:
+        SignerWaitsError: If too few answer: a signer that is asked without them refuses for good.
+    """
+    try:
+        return attestations_for_signing(intent=intent)
+    except AttestersError as error:
+        raise SignerWaitsError("attesters", str(error)) from error
 
 
 def attempt_fees(job: Job) -> Fees | None:

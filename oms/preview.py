@@ -7,34 +7,45 @@ from typing import TYPE_CHECKING
 
 from chains.errors import ChainsError
 from chains.reads import node_ask
-from chains.simulating import intent_simulate, transaction_simulate
+from chains.simulating import transaction_simulate
 from core.calldata import encode_transfer
 from core.documents.mandate import GAS_MOST
 from core.names import NATIVE_SUFFIX
 from oms.errors import FormError
+from oms.evidence import evidence_gather
 from oms.intents import NATIVE_GAS, TOKEN_GAS, Draft, amount_format, intent_build, mandate_build
 from policies.services import decision_preview
 
 if TYPE_CHECKING:
     from chains.nodes.client import NodeClient
     from chains.simulation import Simulation
-    from core.documents.mandate import Intent, Mandate
+    from core.documents.mandate import Mandate
     from core.documents.policy import Policy
+    from oms.evidence import Evidence
     from policies.explanation import DecisionView
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What the trader sees before asking. `simulation_problem` says why there is no simulation."""
+    """What the trader sees before asking."""
 
     draft: Draft
     mandate: Mandate
     sentence: str
-    simulation: Simulation | None
-    simulation_problem: str
+    evidence: Evidence
     decision: DecisionView
     fee_most: str
     warnings: tuple[str, ...]
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """What this server's nodes say; None where they say nothing."""
+        return self.evidence.simulation
+
+    @property
+    def simulation_problem(self) -> str:
+        """Why there is no simulation."""
+        return self.evidence.problem
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,19 +56,6 @@ class _Chain:
     max_priority_fee_per_gas: int
     native_balance: int
     asset_balance: int
-
-
-def simulate(intent: Intent) -> tuple[Simulation | None, str]:
-    """Simulate exactly this intent; a missing simulation is an answer too, with its reason."""
-    try:
-        return intent_simulate(intent=intent), ""
-    except ChainsError as error:
-        return None, str(error)
-
-
-def claims_of(simulation: Simulation | None, *, first_use: bool) -> dict[str, str | int | bool | frozenset[str]]:
-    """Return what the web tier claims about a case; rules over it are web rules."""
-    return {"web.simulation": "missing" if simulation is None else simulation.claim, "web.first_use": first_use}
 
 
 def _ask_chain(draft: Draft) -> _Chain:
@@ -145,8 +143,9 @@ def preview_build(*, draft: Draft, policy: Policy, person: str, first_use: bool,
         now=now,
     )
     mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now)
-    simulation, problem = simulate(intent)
-    warnings = []
+    evidence = evidence_gather(intent=intent, policy=policy, now=now)
+    simulation = evidence.simulation
+    warnings = [evidence.missing] if evidence.missing else []
     if simulation is not None and not simulation.succeeded:
         warnings.append(f"The simulation says that this would fail: {simulation.reason}")
     if first_use:
@@ -155,10 +154,13 @@ def preview_build(*, draft: Draft, policy: Policy, person: str, first_use: bool,
         draft=draft,
         mandate=mandate,
         sentence=sentence_of(draft, policy),
-        simulation=simulation,
-        simulation_problem=problem,
+        evidence=evidence,
         decision=decision_preview(
-            intent=intent, asker=mandate.asker, claims=claims_of(simulation, first_use=first_use), now=now
+            intent=intent,
+            asker=mandate.asker,
+            claims=evidence.claims(first_use=first_use),
+            now=now,
+            attested=evidence.attested.facts,
         ),
         fee_most=amount_format(intent.fee_most, 18),
         warnings=tuple(warnings),

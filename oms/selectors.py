@@ -163,7 +163,11 @@ def may_withdraw(*, user: User, request: TransactionRequest) -> bool:
 
 
 def seats_of(
-    *, request: TransactionRequest, claims: Mapping[str, FactValue] | None = None, now: int | None = None
+    *,
+    request: TransactionRequest,
+    claims: Mapping[str, FactValue] | None = None,
+    now: int | None = None,
+    attested: Mapping[str, FactValue] | None = None,
 ) -> Seats:
     """Return the seats of a request as its recorded consents fill them. For showing and routing only.
 
@@ -171,6 +175,7 @@ def seats_of(
         request: The request.
         claims: What this server knows now, for the version in force; None for what it knew at the decision.
         now: Unix seconds; None for the clock.
+        attested: What attesters say now; None for what they had said at the decision.
     """
     policy = policy_find(digest=request.policy_digest)
     decision = decision_find(intent_digest=request.intent_digest)
@@ -179,7 +184,7 @@ def seats_of(
     newest = None
     if isinstance(mandate.order, SingleOrder):
         at = int(timezone.now().timestamp()) if now is None else now
-        newest = newest_word(mandate=mandate, intent=mandate.order.intent, claims=claims, now=at)
+        newest = newest_word(mandate=mandate, intent=mandate.order.intent, claims=claims, now=at, attested=attested)
     barred = frozenset[str]() if newest is None else newest.barred
     approved = [] if policy is None else list(_approvers(request, mandate, policy, policy, barred))
     # As signers count: what is joined has to be filled, and so has each quorum that was joined in it.
@@ -196,6 +201,12 @@ def seats_of(
 
 def _missing(required: Quorum, asked: Iterable[Quorum], approved: list[Approver]) -> OpenSeats:
     return max((open_seats(part, approved) for part in parts_to_fill(required, asked)), key=lambda part: part.size)
+
+
+def is_filled(*, request: TransactionRequest, mandate: Mandate, word: NewestWord) -> bool:
+    """Whether nobody is missing under what the version in force says now."""
+    policy = policy_find(digest=request.policy_digest)
+    return policy is not None and _newest_seats(request, mandate, policy, word).filled
 
 
 def _newest_seats(request: TransactionRequest, mandate: Mandate, policy: Policy, newest: NewestWord) -> NewestSeats:

@@ -21,9 +21,10 @@ from core.lifecycle import Event, State
 from core.quorum import describe
 from custody.wake import wake
 from oms.errors import FormError, RequestRefusedError
+from oms.evidence import evidence_gather
 from oms.intents import LIFETIME_SECONDS, draft_parse
 from oms.models import TransactionRequest
-from oms.preview import Preview, claims_of, preview_build, simulate
+from oms.preview import Preview, preview_build
 from oms.selectors import can_approve, first_use, may_withdraw, person_of, request_get, seats_of
 from oms.transitions import request_lock, request_move
 from oms.workflow import request_route
@@ -151,14 +152,16 @@ def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.d
     if signed.statement.decision is not Decision.ASK:
         raise RequestRefusedError("consent_mismatch", "This consent does not ask for anything.")
     voice = consent_verify(signed=signed, subject=_subject(case.mandate), policy=case.policy, user=user, now=now)
-    simulation, _ = simulate(case.intent)
+    evidence = evidence_gather(intent=case.intent, policy=case.policy, now=int(now.timestamp()))
     try:
         with transaction.atomic():
-            request = _request_store(case, simulation, now)
+            request = _request_store(case, evidence.simulation, now)
             unused = first_use(chain=request.chain, destination=request.destination)
-            claims = claims_of(simulation, first_use=unused)
+            claims = evidence.claims(first_use=unused)
             # Before any audit entry: counters are locked before the log's head, everywhere in the same order.
-            decision = decision_make(mandate=case.mandate, claims=claims, now=int(now.timestamp()))
+            decision = decision_make(
+                mandate=case.mandate, claims=claims, now=int(now.timestamp()), attested=evidence.attested.facts
+            )
             consent_record(signed=signed, voice=voice, user=user, now=now)
             _asked_record(request)
             decision_follow(request, decision, now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -16,18 +18,22 @@ from core.lifecycle import Event, State
 from custody.errors import CustodyError
 from custody.selectors import wallet_find
 from custody.services import job_create
+from oms.evidence import evidence_gather
 from oms.models import TransactionRequest
-from oms.preview import claims_of, simulate
-from oms.selectors import first_use, seats_of
+from oms.selectors import first_use, is_filled, seats_of
 from oms.transitions import NOTE_MOST, request_lock, request_move
+from policies.inflight import newest_word
 from policies.proposals import signer_behind
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from core.documents.mandate import Intent
+    from core.registry import Fact
     from custody.ports import JobChange
+    from oms.evidence import Evidence
     from oms.selectors import NewestSeats, Seats
 
 ACTOR = "system:oms"
@@ -96,6 +102,26 @@ def _under_newest(seats: Seats) -> str:
     return ""
 
 
+def _changed(case: _Rechecked, claims: Mapping[str, Fact]) -> str:
+    """Say why what is known now sends the case back to people; empty if it does not.
+
+    Prices and effects move while people think. Rules that would deny the case by now would make a signer refuse it
+    for good; rules that ask for more people by now would leave it short of them.
+    """
+    now = int(case.now.timestamp())
+    attested = case.evidence.attested.facts
+    word = newest_word(
+        mandate=case.mandate, intent=case.intent, claims=claims, now=now, attested=attested, always=True
+    )
+    if word is None:
+        return ""
+    if not word.allowed:
+        return f"By what is known now it is not allowed any more: {'; '.join(word.reasons)}"[:NOTE_MOST]
+    if not is_filled(request=case.request, mandate=case.mandate, word=word):
+        return "By what is known now it takes more people than approved it: please ask again."
+    return ""
+
+
 def _wait(request: TransactionRequest, why: str) -> bool:
     """Let an approved request wait and say why, once."""
     if request.sub_status != why[:NOTE_MOST]:
@@ -133,30 +159,64 @@ def request_recheck(*, reference: str, now: dt.datetime) -> bool:
     request = TransactionRequest.objects.get(reference=reference)
     mandate = Mandate.from_bytes(request.mandate_text.encode())
     intent = intent_of(mandate)
-    simulation, problem = simulate(intent)
+    # The attesters that count now are those of the version in force; signers hear those of the case's own as well.
+    policy = policy_active()
+    evidence = evidence_gather(intent=intent, policy=policy, now=int(now.timestamp()))
     wallet = wallet_find(caip10=intent.wallet)
     with transaction.atomic():
         request = request_lock(reference=reference)
         if State(request.state) is not State.APPROVED:
             return False
-        claims = claims_of(simulation, first_use=first_use(chain=request.chain, destination=request.destination))
-        # What could not be simulated waits below: here only what the version in force says of it for sure.
-        seats = seats_of(request=request, claims=None if simulation is None else claims, now=int(now.timestamp()))
-        why_not = _under_newest(seats)
-        if why_not:
-            request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=why_not)
+        case = _Rechecked(request=request, mandate=mandate, intent=intent, evidence=evidence, now=now)
+        verdict, why = _verdict(case, "" if wallet is None else wallet.signer)
+        if verdict is _Verdict.WAIT:
+            return _wait(request, why)
+        if verdict is _Verdict.BLOCK:
+            request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=why)
             return True
-        if simulation is None:
-            return _wait(request, problem)
-        if not simulation.succeeded:
-            note = f"Simulated again before signing, it would fail: {simulation.reason}"
-            request_move(request=request, event=Event.BLOCK, actor=ACTOR, now=now, note=note)
-            return True
-        # A signer that has not taken this version yet would refuse the case for good.
-        behind = "" if wallet is None else signer_behind(signer=wallet.signer, digest=request.policy_digest, now=now)
-        if behind:
-            return _wait(request, f"Waits: {behind}.")
         return _hand_over(request, mandate, intent, now)
+
+
+class _Verdict(Enum):
+    """What comes of a case that was looked at once more."""
+
+    GO = "go"
+    WAIT = "wait"
+    BLOCK = "block"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Rechecked:
+    """An approved case, and what is known about it now."""
+
+    request: TransactionRequest
+    mandate: Mandate
+    intent: Intent
+    evidence: Evidence
+    now: dt.datetime
+
+
+def _verdict(case: _Rechecked, signer: str) -> tuple[_Verdict, str]:
+    """Say whether an approved case goes to its signer now, and why not."""
+    request, evidence, simulation = case.request, case.evidence, case.evidence.simulation
+    claims = evidence.claims(first_use=first_use(chain=request.chain, destination=request.destination))
+    # What could not be simulated waits below: here only what the version in force says of it for sure.
+    known = None if simulation is None or evidence.missing else claims
+    attested = None if known is None else evidence.attested.facts
+    seats = seats_of(request=request, claims=known, now=int(case.now.timestamp()), attested=attested)
+    why = _under_newest(seats)
+    if why:
+        return _Verdict.BLOCK, why
+    if simulation is None or evidence.missing:
+        return _Verdict.WAIT, evidence.problem or evidence.missing
+    if not simulation.succeeded:
+        return _Verdict.BLOCK, f"Simulated again before signing, it would fail: {simulation.reason}"
+    why = _changed(case, claims)
+    if why:
+        return _Verdict.BLOCK, why
+    # A signer that has not taken this version yet would refuse the case for good.
+    behind = signer_behind(signer=signer, digest=request.policy_digest, now=case.now) if signer else ""
+    return (_Verdict.WAIT, f"Waits: {behind}.") if behind else (_Verdict.GO, "")
 
 
 def _hand_over(request: TransactionRequest, mandate: Mandate, intent: Intent, now: dt.datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.canonical import canonical, parse
@@ -25,13 +26,28 @@ FactValue = Fact
 
 
 def facts_gather(
-    *, intent: Intent, policy: Policy, who: Initiative, claims: Mapping[str, FactValue], order: str, now: int
+    *,
+    intent: Intent,
+    policy: Policy,
+    who: Initiative,
+    claims: Mapping[str, FactValue],
+    order: str,
+    now: int,
+    attested: Mapping[str, FactValue] = MappingProxyType({}),
 ) -> tuple[FactMap, Draw]:
-    """Derive what follows from the case, and add what this server claims.
+    """Derive what follows from the case and its attesters, and add what this server claims.
 
-    A claim that the registry does not know, or of the wrong type, is left out: unknown, never guessed.
+    Args:
+        intent: The exact transaction.
+        policy: The policy that decides.
+        who: The resolved asker.
+        claims: What this server claims. What the registry does not know under claimed fields, or is of a wrong type,
+            is left out: unknown, never guessed.
+        order: The digest of the mandate.
+        now: Unix seconds.
+        attested: What attesters said, as `core.attested` lets it count under this policy.
     """
-    facts, draw = derive_facts(intent, policy, who, order=order, now=now)
+    facts, draw = derive_facts(intent, policy, who, order=order, now=now, attested=attested)
     claimed = {
         name: value
         for name, value in claims.items()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from core.documents.bundle import Provenance
 from core.errors import RefusedError
 from core.facts import resolve_asker
 from core.policy import decide
 from core.quorum import EMPTY
+from core.registry import REGISTRY
 from policies.facts import facts_gather, snapshot_read
 from policies.limits import HeldDraw, StoredTotals, counter_name
 from policies.models import HandoverState, PolicyVersion, Reservation, ReservationState, VersionStatus
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
     from core.documents.mandate import Intent, Mandate
     from core.documents.policy import Limit, Policy, Quorum
     from core.limits import ScopeKey
+    from core.registry import FactMap
     from policies.facts import FactValue
-
-_CLAIMED = "web."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,13 @@ class _OthersTotals(StoredTotals):
 
 
 def newest_word(
-    *, mandate: Mandate, intent: Intent, claims: Mapping[str, FactValue] | None, now: int
+    *,
+    mandate: Mandate,
+    intent: Intent,
+    claims: Mapping[str, FactValue] | None,
+    now: int,
+    attested: Mapping[str, FactValue] | None = None,
+    always: bool = False,
 ) -> NewestWord | None:
     """Decide a case again under the version in force; None where it was asked under that very version.
 
@@ -74,9 +81,11 @@ def newest_word(
         intent: Its transaction.
         claims: What this server knows under claimed fields now; None for what it knew at the decision.
         now: Unix seconds.
+        attested: What attesters say now; None for what they had said at the decision.
+        always: Decide again under that very version too: what is attested may have changed since.
     """
     newest = policy_active()
-    if newest is None or newest.digest == mandate.policy:
+    if newest is None or (newest.digest == mandate.policy and not always):
         return None
     no = NewestWord(policy=newest, allowed=False, reasons=(), required=EMPTY, asked=(), barred=frozenset())
     first = policy_find(digest=mandate.policy)
@@ -94,7 +103,8 @@ def newest_word(
         intent=intent,
         policy=newest,
         who=who,
-        claims=_claims(intent) if claims is None else claims,
+        claims=_handed_in(intent, Provenance.CLAIMED) if claims is None else claims,
+        attested=_handed_in(intent, Provenance.ATTESTED) if attested is None else attested,
         order=mandate.digest,
         now=now,
     )
@@ -109,12 +119,11 @@ def newest_word(
     )
 
 
-def _claims(intent: Intent) -> dict[str, FactValue]:
+def _handed_in(intent: Intent, how: Provenance) -> FactMap:
+    """Return what this server claimed, or attesters had said, at the decision."""
     decision = decision_find(intent_digest=intent.digest)
     facts = {} if decision is None else snapshot_read(text=decision.facts)
-    return {
-        name: fact for name, fact in facts.items() if name.startswith(_CLAIMED) and isinstance(fact, str | int | bool)
-    }
+    return {name: fact for name, fact in facts.items() if name in REGISTRY and REGISTRY[name].provenance is how}
 
 
 def rosters_now() -> tuple[Policy, ...]:

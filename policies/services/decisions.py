@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
@@ -71,7 +72,17 @@ def _intent_of(mandate: Mandate) -> Intent:
     return mandate.order.intent
 
 
-def _case_of(mandate: Mandate, policy: Policy, claims: Mapping[str, FactValue], now: int) -> _Case:
+_NOTHING: Mapping[str, FactValue] = MappingProxyType({})
+
+
+def _case_of(
+    mandate: Mandate,
+    policy: Policy,
+    claims: Mapping[str, FactValue],
+    now: int,
+    *,
+    attested: Mapping[str, FactValue] = _NOTHING,
+) -> _Case:
     """Check what a signer would refuse whatever the rules say, and gather the facts.
 
     Raises:
@@ -90,7 +101,9 @@ def _case_of(mandate: Mandate, policy: Policy, claims: Mapping[str, FactValue], 
         who = resolve_asker(mandate, policy)
     except RefusedError as error:
         raise MandateRefusedError(str(error.code), error.message) from error
-    facts, draw = facts_gather(intent=intent, policy=policy, who=who, claims=claims, order=mandate.digest, now=now)
+    facts, draw = facts_gather(
+        intent=intent, policy=policy, who=who, claims=claims, order=mandate.digest, now=now, attested=attested
+    )
     return _Case(policy=policy, mandate=mandate, intent=intent, facts=facts, draw=draw)
 
 
@@ -104,7 +117,14 @@ def _results(case: _Case, decided: Decided, totals: Totals, now: int) -> tuple[R
     return (*rules, *limit_results(case.policy, case.facts, case.draw, totals, now=now))
 
 
-def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactValue], now: int) -> DecisionView:
+def decision_preview(
+    *,
+    intent: Intent,
+    asker: Asker,
+    claims: Mapping[str, FactValue],
+    now: int,
+    attested: Mapping[str, FactValue] = _NOTHING,
+) -> DecisionView:
     """Say what policy would decide now. Nothing is decided, nothing is held.
 
     Args:
@@ -112,6 +132,7 @@ def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactV
         asker: Who would ask.
         claims: What this server knows under claimed fields, for instance ``{"web.simulation": "ok"}``.
         now: Unix seconds.
+        attested: What attesters say, as `core.attested` lets it count under the policy in force.
 
     Raises:
         NoPolicyError: No policy is in force.
@@ -128,7 +149,7 @@ def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactV
     order = SingleOrder(kind="intent", intent=intent)
     mandate = Mandate(header=header, policy=policy.digest, asker=asker, purpose="", order=order)
     try:
-        case = _case_of(mandate, policy, claims, now)
+        case = _case_of(mandate, policy, claims, now, attested=attested)
     except MandateRefusedError as error:
         return view_refused(policy=policy, why=error.message, required=EMPTY)
     totals = StoredTotals()
@@ -144,7 +165,13 @@ def decision_preview(*, intent: Intent, asker: Asker, claims: Mapping[str, FactV
     )
 
 
-def decision_make(*, mandate: Mandate, claims: Mapping[str, FactValue], now: int) -> Decision:
+def decision_make(
+    *,
+    mandate: Mandate,
+    claims: Mapping[str, FactValue],
+    now: int,
+    attested: Mapping[str, FactValue] = _NOTHING,
+) -> Decision:
     """Decide a mandate's intent, keep all that it was decided from, and hold its share of every limit.
 
     Idempotent: the same mandate gets its stored decision. Locks counters, then the head of the log: a caller that
@@ -155,6 +182,7 @@ def decision_make(*, mandate: Mandate, claims: Mapping[str, FactValue], now: int
         mandate: What the asker signed.
         claims: What this server knows under claimed fields.
         now: Unix seconds.
+        attested: What attesters say, as `core.attested` lets it count under the policy in force.
 
     Raises:
         NoPolicyError: No policy is in force.
@@ -172,7 +200,7 @@ def decision_make(*, mandate: Mandate, claims: Mapping[str, FactValue], now: int
         policy = _policy_in_force(now)
         if limits_missing(policy=policy):
             raise DecisionConflictError("The policy changed at this moment: please ask again.")
-        case = _case_of(mandate, policy, claims, now)
+        case = _case_of(mandate, policy, claims, now, attested=attested)
         shares = shares_of(case.policy.limits, case.draw)
         counters = counters_lock(shares=shares)
         # Whoever decided the same intent meanwhile held the same counters, and is done.

@@ -156,7 +156,7 @@ def test_with_nodes_that_contradict_each_other_nothing_is_signed(tmp_path: Path,
         text = settings_of(NAMES[0], desk.market.node.url, desk.market)
         second = f'[[chains.nodes]]\nlabel = "other"\nurl = "{proxy.url}"\n[[prices]]'
         attester, _ = attester_make(tmp_path / "two", text.replace("[[prices]]", second, 1), desk.world.deployment)
-        assert attester.attest(question(desk.swap(1)), now=NOW)
+        assert attester.attest(question(desk.swap(1)), now=NOW).document.facts
         proxy.lie("eth_simulateV1", Lie.EDIT, answer=silenced)
         with pytest.raises(NotAttestedError, match="contradict"):
             attester.attest(question(desk.swap(1)), now=NOW)
