@@ -65,6 +65,18 @@ _ADVICE: dict[str, str] = {
         "Somebody is not told what they asked to be told. See that the mail server or the webhook answers, and that"
         " the address in their preferences is right."
     ),
+    AuditTag.NODE_QUARANTINED: (
+        "A node contradicted the others about one and the same block and is not asked any more. Read both answers on"
+        " the page of nodes, ask whoever runs it, and let two people bring it back."
+    ),
+    AuditTag.NODES_DISAGREE: (
+        "Nodes contradict each other, and it cannot be told who is right. Read the answers on the page of nodes; while"
+        " too few agree, nothing becomes final."
+    ),
+    AuditTag.NODE_UNWELL: (
+        "A node does not answer as it should and is left alone for a while. See that it runs, that its certificate"
+        " and our key for it are good, and that another one can take its place."
+    ),
     AuditTag.NODE_WRONG_CHAIN: "A node answers for another chain and was stopped. Correct its address and start it.",
 }
 

@@ -106,6 +106,9 @@ class AuditTag(StrEnum):
     NODE_CHANGE_PROPOSED = "chains:node:change_proposed"
     NODE_CHANGE_CONFIRMED = "chains:node:change_confirmed"
     NODE_CHANGE_WITHDRAWN = "chains:node:change_withdrawn"
+    NODE_UNWELL = "chains:node:unwell"
+    PRICE_HALTED = "chains:price:halted"
+    PRICE_ENTERED = "chains:price:entered"
     CHAIN_CHANGED = "chains:chain:changed"
     ASSET_CHANGED = "chains:asset:changed"
 

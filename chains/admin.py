@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from chains.models import Asset, Chain, Node
-from chains.services import asset_record_change, chain_record_change, node_record_change, node_restart
+from chains.services import asset_record_change, chain_record_change
 
 if TYPE_CHECKING:
     from django import forms
-    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 
@@ -47,23 +46,21 @@ class ChainAdmin(_NoDeleteAdmin):
 
 @admin.register(Node)
 class NodeAdmin(_NoDeleteAdmin):
-    """Nodes. The URL may hold a key, so lists show the label only."""
+    """Nodes, to be read: changing one takes two people, on the page of nodes. No URL: it may hold a key."""
 
     list_display = ("label", "chain", "priority", "enabled", "stopped_reason")
     list_filter = ("chain", "enabled")
-    readonly_fields = ("stopped_reason",)
-    actions = ("restart",)
+    exclude = ("url",)
 
-    def save_model(self, request: HttpRequest, obj: Node, form: forms.ModelForm[Node], change: bool) -> None:  # noqa: FBT001 - Django's signature
-        """Save and record."""
-        super().save_model(request, obj, form, change)
-        node_record_change(actor=_actor(request), node=obj, change="changed" if change else "created")
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        del request
+        return False
 
-    @admin.action(description="Use stopped nodes again", permissions=["change"])
-    def restart(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Start the selected nodes again."""
-        for node in queryset:
-            node_restart(actor=_actor(request), node_id=node.pk)
+    def has_change_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
+        """Refuse."""
+        del request, obj
+        return False
 
 
 @admin.register(Asset)

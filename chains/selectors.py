@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from chains.errors import UnknownChainError
-from chains.models import Asset, Chain, Node
+from chains.models import Asset, Chain, ChangeStatus, Node, NodeChange, NodeDisagreement, NodeHealth
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from django.db.models import QuerySet
+
+HEALTH_STALE_SECONDS = 90
+"""After this long without a look, what was last known of a node is no longer called its state."""
 
 
 def chain_get(*, caip2: str) -> Chain:
@@ -31,12 +37,12 @@ def node_list_usable(*, chain: str) -> list[Node]:
 
 
 def chain_quorum(*, chain: Chain) -> int:
-    """Return how many nodes have to agree: what the chain says, or more than half of its enabled nodes.
+    """Return how many nodes have to agree: more than half of the chain's enabled nodes, or more where it says so.
 
     Stopped and quarantined nodes count among the enabled ones. Otherwise two liars would be a majority as soon as the
-    third node is stopped.
+    third node is stopped. The chain's own figure only ever asks for more: it is one person's to set.
     """
-    return chain.quorum or Node.objects.filter(chain=chain, enabled=True).count() // 2 + 1
+    return max(chain.quorum, Node.objects.filter(chain=chain, enabled=True).count() // 2 + 1)
 
 
 def asset_find(*, caip19: str) -> Asset | None:
@@ -48,3 +54,55 @@ def asset_list(*, chain: str | None = None) -> QuerySet[Asset]:
     """Return the assets, of one chain or of all."""
     assets = Asset.objects.select_related("chain")
     return assets if chain is None else assets.filter(chain_id=chain)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NodeRow:
+    """A node and how it does, in words. `tone` is good, warn or bad; `sign` says the same without colour."""
+
+    node: Node
+    health: NodeHealth | None
+    words: str
+    tone: str
+    sign: str
+
+
+def _words(node: Node, health: NodeHealth | None, now: dt.datetime) -> tuple[str, str, str]:
+    if not node.enabled:
+        return "switched off", "", "-"
+    if node.stopped_reason:
+        return "stopped", "bad", "✗"
+    if health is None or (now - health.checked_at).total_seconds() > HEALTH_STALE_SECONDS:
+        return "not looked at lately", "warn", "⚠"
+    if health.breaker != "closed":
+        return "left alone after failures", "bad", "✗"
+    age = None if health.head_at is None else int((now - health.head_at).total_seconds())
+    if node.chain.head_age_most and (age is None or age > node.chain.head_age_most):
+        return "its newest block is old", "bad", "✗"
+    return "well", "good", "✓"
+
+
+def node_rows(*, now: dt.datetime) -> list[NodeRow]:
+    """Return every node with how it does, in the order in which they are asked."""
+    nodes = Node.objects.select_related("chain", "health").order_by("chain", "priority", "pk")
+    rows = []
+    for node in nodes:
+        health = getattr(node, "health", None)
+        words, tone, sign = _words(node, health, now)
+        rows.append(NodeRow(node=node, health=health, words=words, tone=tone, sign=sign))
+    return rows
+
+
+def node_find(*, label: str) -> Node | None:
+    """Return a node by its name, or None."""
+    return Node.objects.select_related("chain").filter(label=label).first()
+
+
+def node_change_list() -> QuerySet[NodeChange]:
+    """Return the changes that wait for a second person, newest first."""
+    return NodeChange.objects.select_related("node").filter(status=ChangeStatus.PROPOSED)
+
+
+def disagreement_list() -> QuerySet[NodeDisagreement]:
+    """Return what nodes contradicted each other about, newest first."""
+    return NodeDisagreement.objects.all()

@@ -38,6 +38,7 @@ COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",
     "oms.signer_watch.signers_sweep",
     "custody.sweep.sweep_once",
+    "chains.watch.nodes_sweep",
     "policies.reports.reports_sweep",
     "policies.reconcile.reconcile_sweep",
     "policies.sweep.sweep_once",
@@ -75,6 +76,7 @@ COUNTERSIGN_SIGNER_PORT = f"custody.signer_ports.{'Socket' if EMBEDDED else 'Que
 COUNTERSIGN_POLL_VIEWS = (
     "oms:request_status",
     "oms:queue_status",
+    "oms:nodes_status",
     "admin:policies_draft_replay_status",
     "admin:policies_draft_propose_status",
 )

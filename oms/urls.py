@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import alarm_pages, api, hand_pages, home_pages, list_pages, log_pages, policy_views, views
+from oms import alarm_pages, api, hand_pages, home_pages, list_pages, log_pages, node_pages, policy_views, views
 
 app_name = "oms"
 urlpatterns = [
@@ -22,6 +22,11 @@ urlpatterns = [
     path("log/", log_pages.log, name="log"),
     path("log/csv/", log_pages.log_csv, name="log_csv"),
     path("log/evidence/", log_pages.evidence, name="log_evidence"),
+    path("nodes/", node_pages.nodes, name="nodes"),
+    path("nodes/rows/", node_pages.nodes_status, name="nodes_status"),
+    path("nodes/new/", node_pages.node_change, name="node_new"),
+    path("nodes/changes/<int:change_id>/", node_pages.node_change_decide, name="node_change_decide"),
+    path("nodes/of/<slug:label>/", node_pages.node_change, name="node_change"),
     path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
     path("queue/", list_pages.queue, name="queue"),
     path("queue/rows/", list_pages.queue_status, name="queue_status"),

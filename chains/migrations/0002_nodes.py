@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             name="quorum",
             field=models.PositiveSmallIntegerField(
                 default=0,
-                help_text="Nodes that have to agree on what money depends on. 0: more than half of the enabled ones.",
+                help_text="Nodes that have to agree on what money depends on, where more than half are not enough.",
             ),
         ),
         migrations.AddField(

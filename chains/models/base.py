@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from core.names import CHAIN, chain_number
@@ -12,11 +15,19 @@ ASSET_VALIDATOR = RegexValidator(
     r"\Aeip155:[1-9][0-9]{0,15}/(?:slip44:60|erc20:0x[0-9a-fA-F]{40})\Z",
     "A CAIP-19 name such as eip155:1/slip44:60 or eip155:1/erc20:0x… is expected.",
 )
-NODE_URL_VALIDATOR = URLValidator(schemes=["http", "https"])
 # A bare name in the one folder that the machine's administrator fills: a page names no other file of the machine.
 FILE_VALIDATOR = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", "A file's name in the folder of node secrets is expected, without a path."
 )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return named and url.startswith(("http://", "https://")) and url.isprintable() and " " not in url
 
 
 class Chain(models.Model):
@@ -32,7 +43,7 @@ class Chain(models.Model):
     )
     quorum = models.PositiveSmallIntegerField(
         default=0,
-        help_text="Nodes that have to agree on what money depends on. 0: more than half of the enabled ones.",
+        help_text="Nodes that have to agree on what money depends on, where more than half are not enough.",
     )
     head_age_most = models.PositiveIntegerField(
         default=0,
@@ -109,6 +120,19 @@ class Node(models.Model):
     def __str__(self) -> str:
         """Name the node, not its URL."""
         return self.label
+
+    def clean(self) -> None:
+        """Refuse an address that is none, and certificates that would protect nothing.
+
+        Raises:
+            ValidationError: Naming what is wrong.
+        """
+        if not _is_address(self.url):
+            raise ValidationError({"url": "An address such as https://node.example is expected."})
+        if self.url.startswith("http:") and (self.fingerprint or self.authority_file or self.certificate_file):
+            raise ValidationError({"url": "A certificate is named, but the address is not https."})
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValidationError({"key_file": "A client certificate and its key are needed, or neither."})
 
 
 class Asset(models.Model):
