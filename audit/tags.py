@@ -68,7 +68,6 @@ class AuditTag(StrEnum):
 
     # Custody and chains
     SIGNER_UNLEASED = "custody:signer:unleased"
-    SIGNER_UNLEASED = "custody:signer:unleased"
     JOB_CREATED = "custody:job:created"
     JOB_DISPATCHED = "custody:job:dispatched"
     JOB_SIGNED = "custody:job:signed"
