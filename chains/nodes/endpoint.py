@@ -84,7 +84,7 @@ class Endpoint:
         try:
             with self.headers_file.open("rb") as file:
                 raw = file.read(_HEADERS_MOST_BYTES + 1)
-            lines = raw.decode("ascii").splitlines()
+            lines = re.split(r"\r?\n", raw.decode("ascii"))
         except (OSError, UnicodeDecodeError) as error:
             raise EndpointError(self.label, f"its file of headers cannot be read ({type(error).__name__})") from error
         if len(raw) > _HEADERS_MOST_BYTES:
