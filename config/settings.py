@@ -37,6 +37,8 @@ COUNTERSIGN_POLICY_SELECTOR = "policies.selectors.policy_active"
 COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",
     "oms.signer_watch.signers_sweep",
+    "oms.notifications.sweep.notices_sweep",
+    "custody.leases.leases_sweep",
     "custody.sweep.sweep_once",
     "chains.watch.nodes_sweep",
     "policies.reports.reports_sweep",
@@ -51,7 +53,9 @@ COUNTERSIGN_SWEEPS = (
 # Who knows the states that an export of the log is replayed against.
 COUNTERSIGN_EXPORT_STATES = ("oms.selectors.request_states",)
 # Who is told about alarms: functions by their dotted paths, each called after the alarm was committed.
-COUNTERSIGN_ALARM_PORTS = env.dotted("COUNTERSIGN_ALARM_PORTS", default="audit.alarm_ports.log_line")
+COUNTERSIGN_ALARM_PORTS = env.dotted(
+    "COUNTERSIGN_ALARM_PORTS", default="audit.alarm_ports.log_line,oms.notifications.causes.alarm_port"
+)
 # The hour of the day (UTC) from which limits' counters and reservations are compared, once.
 COUNTERSIGN_RECONCILE_HOUR = env.integer("COUNTERSIGN_RECONCILE_HOUR", default=2, minimum=0, maximum=23)
 # Where each signer listens, by its roster id; and who carries cases there.
@@ -115,6 +119,19 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"
 X_FRAME_OPTIONS = "DENY"
 # A case is a few KiB; what is larger is not a case.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# ------------------------------------------------------------------------------------------------- mail
+
+# What people are told by e-mail: printed, or handed to a mail server. It never holds a link or a secret.
+_MAILS = env.choice("COUNTERSIGN_MAIL", options=("console", "smtp"), default="console")
+EMAIL_BACKEND = f"django.core.mail.backends.{_MAILS}.EmailBackend"
+EMAIL_HOST = env.text("COUNTERSIGN_MAIL_HOST", default="localhost")
+EMAIL_PORT = env.integer("COUNTERSIGN_MAIL_PORT", default=587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("COUNTERSIGN_MAIL_USER", default="")
+EMAIL_HOST_PASSWORD = env.secret("COUNTERSIGN_MAIL_PASSWORD") or ""
+EMAIL_USE_TLS = env.flag("COUNTERSIGN_MAIL_TLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("COUNTERSIGN_MAIL_FROM", default="countersign@localhost")
 
 # ------------------------------------------------------------------------------------------ applications
 

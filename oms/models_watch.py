@@ -47,6 +47,7 @@ class NoticeChoice(models.Model):
     email = models.EmailField(max_length=254, blank=True)
     webhook = models.CharField(max_length=500, blank=True)
     webhook_key = models.CharField(max_length=64, blank=True, help_text="Hex; signs what the webhook receives.")
+    looked_at = models.DateTimeField(null=True, help_text="When it was last looked what there is to tell.")
 
     class Meta:
         db_table = "oms_notice_choice"

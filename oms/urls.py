@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from oms import alarm_pages, api, hand_pages, home_pages, list_pages, log_pages, node_pages, policy_views, views
+from oms import (
+    alarm_pages,
+    api,
+    hand_pages,
+    home_pages,
+    list_pages,
+    log_pages,
+    node_pages,
+    notice_pages,
+    policy_views,
+    views,
+)
 
 app_name = "oms"
 urlpatterns = [
@@ -28,6 +39,7 @@ urlpatterns = [
     path("nodes/changes/<int:change_id>/", node_pages.node_change_decide, name="node_change_decide"),
     path("nodes/of/<slug:label>/", node_pages.node_change, name="node_change"),
     path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
+    path("notices/", notice_pages.notices, name="notices"),
     path("queue/", list_pages.queue, name="queue"),
     path("queue/rows/", list_pages.queue_status, name="queue_status"),
     path("queue/csv/", list_pages.queue_csv, name="queue_csv"),
