@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+import rlp
 
+from core.chain_proof import InclusionEvidence, TrieEntry
 from core.documents.bundle import CaseFile
+from core.keccak import keccak256
 from core.schema import write_struct
+from core.trie_proof import EMPTY_ROOT
 from core.verify import verify as verify_bundle
+from tests.core.test_trie_proof import built, proof_of
 from tests.factories.world import NOW, STRANGER, World
 from witness.verify import FAILS, HOLDS, UNUSABLE, main
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +89,65 @@ def test_what_is_no_case_is_unreadable(tmp_path: Path, text: str) -> None:
     path = tmp_path / "case.json"
     path.write_text(text)
     assert main([str(path)]) == UNUSABLE
+
+
+def _mined(world: World, raw: bytes, *, status: bytes = b"\x01") -> dict[str, Any]:
+    """Put a transaction into a block of its own, by the trie library."""
+    key = bytes(rlp.encode(0))
+    receipt = b"\x02" + bytes(rlp.encode([status, 21_000, bytes(256), []]))
+    transactions, receipts = built({key: raw}), built({key: receipt})
+    head = [bytes(32)] * 3 + [EMPTY_ROOT, transactions.root_hash, receipts.root_hash, bytes(256)]
+    header = bytes(rlp.encode([*head, 0, 5, 30_000_000, 21_000, NOW, b"", bytes(32), bytes(8), 7]))
+    evidence = InclusionEvidence(
+        kind="countersign.inclusion.v1",
+        chain=world.wallet.rpartition(":")[0],
+        block_hash=keccak256(header),
+        header=header,
+        index=0,
+        transaction=TrieEntry(value=raw, proof=proof_of(transactions, key)),
+        receipt=TrieEntry(value=receipt, proof=proof_of(receipts, key)),
+        previous=None,
+    )
+    return write_struct(evidence, "inclusion")
+
+
+def _run_mined(tmp_path: Path, world: World, case: dict[str, Any], mined: object, *arguments: str) -> int:
+    file = tmp_path / "mined.json"
+    file.write_text(json.dumps(mined))
+    return run(tmp_path, case, "--genesis", world.deployment, "--inclusion", str(file), *arguments)
+
+
+def test_a_mined_case_holds_against_the_readers_own_block(
+    tmp_path: Path, world: World, case: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mined = _mined(world, bytes.fromhex(case["raw"][2:]))
+    known = mined["block_hash"]
+    assert _run_mined(tmp_path, world, case, mined, "--block-hash", known) == HOLDS
+    assert "block 5" in capsys.readouterr().out
+    assert _run_mined(tmp_path, world, case, mined, "--block-hash", known[2:].upper()) == HOLDS
+    reverted = _mined(world, bytes.fromhex(case["raw"][2:]), status=b"")
+    assert _run_mined(tmp_path, world, case, reverted, "--block-hash", reverted["block_hash"]) == HOLDS
+    assert "was reverted" in capsys.readouterr().out
+
+
+def test_a_block_that_only_the_evidence_names_is_unrooted(tmp_path: Path, world: World, case: dict[str, Any]) -> None:
+    mined = _mined(world, bytes.fromhex(case["raw"][2:]))
+    assert _run_mined(tmp_path, world, case, mined) == UNUSABLE
+    for wrong in ("", "00" * 32, "text"):
+        assert _run_mined(tmp_path, world, case, mined, "--block-hash", wrong) == FAILS
+    assert run(tmp_path, case, "--genesis", world.deployment, "--block-hash", mined["block_hash"]) == UNUSABLE
+
+
+def test_evidence_of_another_transaction_or_edited_evidence_is_found(
+    tmp_path: Path, world: World, case: dict[str, Any]
+) -> None:
+    raw = bytes.fromhex(case["raw"][2:])
+    other = json.loads((Path(__file__).parents[1] / "core" / "inclusion.json").read_text(encoding="utf-8"))
+    assert _run_mined(tmp_path, world, case, other, "--block-hash", other["block_hash"]) == FAILS
+    for field in ("header", "block_hash"):
+        edited = _mined(world, raw)
+        edited[field] = edited[field][:-1] + ("0" if edited[field][-1] != "0" else "1")
+        assert _run_mined(tmp_path, world, case, edited, "--block-hash", edited["block_hash"]) == FAILS
+    odds: list[object] = [[], {}, "text", {"kind": 1}]
+    for odd in odds:
+        assert _run_mined(tmp_path, world, case, odd) == UNUSABLE

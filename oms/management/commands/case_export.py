@@ -13,7 +13,7 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.schema import write_struct
 from custody.errors import CustodyError
-from custody.selectors import case_file_get, job_find
+from custody.selectors import case_file_get, job_find, sighting_of
 from oms.models import TransactionRequest
 from policies.selectors import policy_chain
 
@@ -30,8 +30,9 @@ class Command(BaseCommand):
         """Declare which case, and where to."""
         parser.add_argument("reference", help="the request's reference, 32 hex digits")
         parser.add_argument("--out", required=True)
+        parser.add_argument("--inclusion", help="also write the evidence that it was mined, to this file")
 
-    def handle(self, *_args: object, **options: str) -> None:
+    def handle(self, *_args: object, **options: str | None) -> None:
         """Write the file."""
         request = TransactionRequest.objects.filter(reference=options["reference"]).first()
         if request is None:
@@ -43,7 +44,13 @@ class Command(BaseCommand):
             case = case_file_get(intent_digest=request.intent_digest, policies=policy_chain(at=signed_at))
         except CustodyError as error:
             raise CommandError(str(error)) from error
+        sighting = None if job is None or options["inclusion"] is None else sighting_of(job=job)
+        if options["inclusion"] is not None and (sighting is None or not sighting.evidence):
+            raise CommandError("Nothing proves yet that it was mined.")
         with transaction.atomic():
             entry_append(actor="system:manage", tag=AuditTag.CASE_EXPORTED, subject=request.intent_digest, payload={})
-        Path(options["out"]).write_text(json.dumps(write_struct(case, "case")), encoding="utf-8")
-        self.stdout.write(f"{request.reference[:8]} written to {Path(options['out']).name}")
+        out = Path(str(options["out"]))
+        out.write_text(json.dumps(write_struct(case, "case")), encoding="utf-8")
+        if sighting is not None:
+            Path(str(options["inclusion"])).write_text(sighting.evidence, encoding="utf-8")
+        self.stdout.write(f"{request.reference[:8]} written to {out.name}")
