@@ -35,7 +35,9 @@ def test_an_admin_compares_the_fingerprint_and_co_signs(
     page.locator("#approve:enabled").wait_for()
     picture(page, "co-sign")
     assert page.inner_text("h1") == sentence_of(document, world.policy) == "Enrol a security key of Tessa"
-    assert page.text_content("#fingerprint .hex") == hashlib.sha256(key.public_key).hexdigest() == document.fingerprint
+    assert (
+        page.text_content("#fingerprint .hex") == hashlib.sha256(key.public_key).hexdigest() == document.fingerprint
+    )
     virtual_key(page).hold(world.keys["adam"])
     page.click("#approve")
     page.locator("#signed").wait_for(state="attached")

@@ -17,17 +17,17 @@ import pytest
 
 from approvals import webauthn
 from approvals.errors import ApprovalsError
-from core.consents import Subject, check_consent
-from core.documents.consent import Decision, SignedConsent, SubjectType, WebAuthnProof
+from core.consents import check_consent
+from core.documents.consent import Decision, SignedConsent
 from core.errors import Refusal, RefusedError
 from core.schema import read_struct
 from demo.softkey import SoftKey
 from tests.consent.house import fragment
+from tests.consent.keys import ask_key, proof_of, subject_of
 from tests.factories.world import STRANGER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from pytest_django.fixtures import SettingsWrapper
 
     from core.documents.mandate import Mandate
     from tests.browser.fixtures import ConsoleGuard, PlugIn
@@ -36,53 +36,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("console_guard")]
 
-_ASK_KEY = """async ({challenge, rpId, id}) => {
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  try {
-    const credential = await navigator.credentials.get({publicKey: {
-      challenge: bytes(challenge), rpId, userVerification: "required", timeout: 3000,
-      allowCredentials: [{type: "public-key", id: bytes(id)}],
-    }});
-    return credential.toJSON();
-  } catch (error) { return {refused: error.name}; }
-}"""
-
-
-def _b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _unb64url(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _ask(page: Page, challenge: bytes, key: SoftKey, rp_id: str = "localhost") -> dict[str, Any]:
-    """Have a page ask a security key for an assertion over a challenge of its own choice."""
-    asked = {"challenge": _b64(challenge), "rpId": rp_id, "id": _b64(key.credential_id)}
-    answer: dict[str, Any] = page.evaluate(_ASK_KEY, asked)
-    return answer
-
-
-def _proof(answer: dict[str, Any]) -> WebAuthnProof:
-    response = answer["response"]
-    return WebAuthnProof(
-        kind="webauthn",
-        credential_id=_unb64url(answer["rawId"]),
-        authenticator_data=_unb64url(response["authenticatorData"]),
-        client_data_json=_unb64url(response["clientDataJSON"]),
-        signature=_unb64url(response["signature"]),
-    )
-
-
-def _subject(world: World, mandate: Mandate) -> Subject:
-    return Subject(
-        type=SubjectType.MANDATE, digest=mandate.digest, policy=world.policy.digest, deployment=world.deployment
-    )
-
 
 def _refusal(world: World, mandate: Mandate, signed: SignedConsent) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        check_consent(signed, _subject(world, mandate), world.policy, now=world.now + 5)
+        check_consent(signed, subject_of(world, mandate), world.policy, now=world.now + 5)
     return caught.value
 
 
@@ -99,8 +56,8 @@ def test_a_consent_that_the_web_origin_has_signed_is_refused(
     statement = world.statement(mandate.digest, "rita")
     page.goto(house.return_origin)
     virtual_key(page).hold(world.keys["rita"])
-    answer = _ask(page, statement.challenge, world.keys["rita"])
-    refused = _refusal(world, mandate, SignedConsent(statement=statement, proof=_proof(answer)))
+    answer = ask_key(page, statement.challenge, world.keys["rita"])
+    refused = _refusal(world, mandate, SignedConsent(statement=statement, proof=proof_of(answer)))
     assert (refused.code, "not made at the consent origin" in str(refused)) == (Refusal.ASSERTION, True)
 
 
@@ -112,8 +69,8 @@ def test_a_sign_in_over_a_consents_challenge_is_refused(
     statement = world.statement(mandate.digest, "rita")
     page.goto(house.return_origin)
     virtual_key(page).hold(sign_in_key)
-    answer = _ask(page, statement.challenge, sign_in_key)
-    refused = _refusal(world, mandate, SignedConsent(statement=statement, proof=_proof(answer)))
+    answer = ask_key(page, statement.challenge, sign_in_key)
+    refused = _refusal(world, mandate, SignedConsent(statement=statement, proof=proof_of(answer)))
     assert refused.code is Refusal.UNKNOWN_KEY
 
 
@@ -125,11 +82,16 @@ def test_the_browser_refuses_another_hosts_relying_party(
     key = virtual_key(page)
     if "." in rp_id and rp_id != "127.0.0.1":
         key.hold(world.keys["rita"], rp_id=rp_id)
-    assert _ask(page, secrets.token_bytes(32), world.keys["rita"], rp_id) == {"refused": "SecurityError"}
+    assert ask_key(page, secrets.token_bytes(32), world.keys["rita"], rp_id) == {"refused": "SecurityError"}
 
 
 def test_a_consent_does_not_sign_anybody_in(
-    *, page: Page, house: House, world: World, virtual_key: PlugIn, settings: SettingsWrapper
+    *,
+    page: Page,
+    house: House,
+    world: World,
+    virtual_key: PlugIn,
+    settings: Any,  # noqa: ANN401 - pytest-django's
 ) -> None:
     settings.COUNTERSIGN_WEB_ORIGIN, settings.COUNTERSIGN_RP_ID = house.return_origin, "localhost"
     _, state = webauthn.sign_in_begin()
@@ -284,7 +246,7 @@ def test_a_consent_for_one_thing_serves_no_other(page: Page, house: House, world
     message = page.wait_for_function("window.received.length === 1 && window.received[0]").json_value()
     value = message["data"]["consent"]
     rejected = read_struct(SignedConsent, value, "consent")
-    voice = check_consent(rejected, _subject(world, mandate), world.policy, now=world.now + 5)
+    voice = check_consent(rejected, subject_of(world, mandate), world.policy, now=world.now + 5)
     assert voice.decision is Decision.REJECT
     assert _refusal(world, other, rejected).code is Refusal.CONSENT_MISMATCH
     for change in ({"decision": "approve"}, {"subject": other.digest}, {"actor": "ravi"}, {"reason": ""}):
@@ -296,7 +258,14 @@ def test_a_consent_for_one_thing_serves_no_other(page: Page, house: House, world
 def test_a_request_chooses_no_challenge_and_no_key(page: Page, house: House, world: World) -> None:
     """There is no field for either: whoever tries is refused, unknown fields and all."""
     request = {"v": 1, "subject_type": "mandate", "document": world.mandate().to_json(), "decision": "approve"}
-    for more in ({"challenge": "AAAA"}, {"statement": {}}, {"rpId": "localhost"}, {"policy": {}}, {"pins": {}}):
+    tries: tuple[dict[str, object], ...] = (
+        {"challenge": "AAAA"},
+        {"statement": {}},
+        {"rpId": "localhost"},
+        {"policy": {}},
+        {"pins": {}},
+    )
+    for more in tries:
         page.goto("about:blank")
         page.goto(f"{house.origin}/#{fragment({**request, 'actor': 'rita', **more})}")
         page.locator("#refusal[data-code=malformed]").wait_for()

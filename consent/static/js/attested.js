@@ -5,7 +5,7 @@
 import { bytesOfHex } from "./bytes.js";
 import { taggedDigest } from "./canonical.js";
 import { header } from "./documents.js";
-import { digest, hash32, slug } from "./names.js";
+import { asset, digest, hash32, slug } from "./names.js";
 import { hexData, integer, items, struct, text } from "./schema.js";
 import { verifyEd25519 } from "./signatures.js";
 
@@ -13,6 +13,23 @@ const LIFETIME_MOST = 600;
 const SKEW = 120;
 const MOST = (1n << 256n) - 1n;
 const NUMBER = /^(?:0|[1-9][0-9]{0,77})$/;
+// What attesters may speak of, as signers' registry has it; one fact of anything else spoils an attestation.
+export const FIELDS = Object.freeze({
+  "simulation.success": "flag",
+  "effects.received": "number",
+  "effects.received.asset": "text",
+  "effects.sent": "number",
+  "effects.sent.asset": "text",
+  "effects.allowances": "number",
+  "code.unchanged": "flag",
+  "implementation.unchanged": "flag",
+  "breaker.closed": "flag",
+  "price.deviation_bps": "number",
+  "price.quotes": "texts",
+  "sanctions.clear": "flag",
+  "risk.score": "number",
+});
+const QUOTES = "price.quotes";
 // Numbers of which one direction is worse for us; any other has to be the same for all.
 const WORSE = Object.freeze({
   "effects.received": (one, other) => (one < other ? one : other),
@@ -40,6 +57,47 @@ const attestation = struct({
 
 export const signedAttestation = struct({ document: attestation, signature: hexData({ most: 64, exact: true }) });
 
+function isNumber(values) {
+  return values.length === 1 && NUMBER.test(values[0]) && BigInt(values[0]) <= MOST;
+}
+
+// Prices as "CAIP-19 asset=10^-8 US dollars for one unit", by asset; null if they are not sound.
+function quotesOf(values) {
+  const quotes = new Map();
+  for (const value of values) {
+    const cut = value.lastIndexOf("=");
+    const [name, price] = [value.slice(0, cut), value.slice(cut + 1)];
+    try {
+      asset(name, QUOTES);
+    } catch {
+      return null;
+    }
+    if (quotes.has(name) || !isNumber([price]) || price === "0") return null;
+    quotes.set(name, BigInt(price));
+  }
+  return quotes;
+}
+
+function isOfItsType({ field, values }) {
+  if (!Object.hasOwn(FIELDS, field)) return false;
+  if (FIELDS[field] === "texts") return quotesOf(values) !== null;
+  if (values.length !== 1) return false;
+  if (FIELDS[field] === "flag") return ["true", "false"].includes(values[0]);
+  return FIELDS[field] === "number" ? isNumber(values) : values[0] !== "";
+}
+
+// Each price that k attesters quote, the highest of them: more is worse for whoever pays.
+function dearest(saying, threshold) {
+  const prices = new Map();
+  for (const document of saying) {
+    for (const [name, price] of quotesOf(document.facts.find((one) => one.field === QUOTES).values)) {
+      const before = prices.get(name) ?? { by: new Set(), most: 0n };
+      prices.set(name, { by: before.by.add(document.attester), most: price > before.most ? price : before.most });
+    }
+  }
+  return [...prices].filter(([, { by }]) => by.size >= threshold).map(([name, { most }]) => `${name}=${most}`).sort();
+}
+
 async function problemOf({ document, signature }, policy, intentDigest, deployment, now) {
   const { header: head } = document;
   const key = policy.attesters.find((one) => one.id === document.attester);
@@ -50,13 +108,11 @@ async function problemOf({ document, signature }, policy, intentDigest, deployme
   if (head.created > now + SKEW) return "is dated in the future";
   if (head.expires - head.created > LIFETIME_MOST) return `would last longer than ${LIFETIME_MOST} seconds`;
   if (new Set(document.facts.map((one) => one.field)).size !== document.facts.length) return "says something twice";
+  const odd = document.facts.find((one) => !isOfItsType(one));
+  if (odd !== undefined) return `says ${odd.field}, which is nothing that can be attested so`;
   const message = bytesOfHex(await taggedDigest("attestation", document));
   const holds = await verifyEd25519(bytesOfHex(key.public_key.slice(2)), bytesOfHex(signature.slice(2)), message);
   return holds ? null : "is not signed by its key";
-}
-
-function isNumber(values) {
-  return values.length === 1 && NUMBER.test(values[0]) && BigInt(values[0]) <= MOST;
 }
 
 // What k attesters agree on of one field: its values, or null.
@@ -64,9 +120,8 @@ function agreed(field, said, threshold) {
   const saying = said.filter((document) => document.facts.some((one) => one.field === field));
   if (new Set(saying.map((document) => document.attester)).size < threshold) return null;
   const values = saying.map((document) => document.facts.find((one) => one.field === field).values);
-  if (Object.hasOwn(WORSE, field)) {
-    return values.every(isNumber) ? [String(values.map(([one]) => BigInt(one)).reduce(WORSE[field]))] : null;
-  }
+  if (field === QUOTES) return dearest(saying, threshold);
+  if (Object.hasOwn(WORSE, field)) return [String(values.map(([one]) => BigInt(one)).reduce(WORSE[field]))];
   return values.every((one) => JSON.stringify(one) === JSON.stringify(values[0])) ? values[0] : null;
 }
 

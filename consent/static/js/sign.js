@@ -13,7 +13,7 @@ import { findingBanners, nameHouse, refusalCard, viewOf } from "./show.js";
 import { sixWords } from "./six_words.js";
 import { makeStatement } from "./statement.js";
 import {
-  followDemoChoice, offerClose, openSigned, setButtons, setStatus, showSigned, startCountdown, viewDecision,
+  followDemoChoice, offerClose, offerStop, openSigned, setButtons, setStatus, showSigned, startCountdown, viewDecision,
 } from "./view_decision.js";
 import { viewAttested, viewStanding } from "./view_standing.js";
 import { askSecurityKey, keyProblem } from "./webauthn.js";
@@ -89,8 +89,14 @@ class Signing {
   async proofOf(digest) {
     const software = this.demoKey !== null && byId("demo-key").checked;
     if (software) return askDemoKey(this.demoKey, this.subject, digest);
+    const waiting = new AbortController();
     setStatus("busy", "Touch your security key and enter its PIN. It waits two minutes.");
-    return askSecurityKey(this.subject, digest);
+    const stop = offerStop(() => waiting.abort());
+    try {
+      return await askSecurityKey(this.subject, digest, waiting.signal);
+    } finally {
+      stop.remove();
+    }
   }
 
   async decide(decision) {

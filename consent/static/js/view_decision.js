@@ -92,7 +92,7 @@ export function viewDecision(subject, demoKey, words) {
     "aside",
     { class: "card decide", "aria-label": "Your decision" },
     rows([
-      ["You are", person.name, small(`${person.id} · ${rolesWords(person.roles)}`)],
+      ["You are", el("span", {}, person.name, " ", small(`${person.id} · ${rolesWords(person.roles)}`))],
       ["Expires in", el("span", { class: "lead", id: "countdown" }), moment(subject.document.header.expires)],
       ["Words", el("span", { class: "lead", id: "words" }, words)],
       ["Digest", el("span", { id: "digest" }, grouped(subject.digest, "digest"))],
@@ -143,6 +143,15 @@ export function showSigned(subject, signedConsent) {
 // Where no page took it, the consent itself is what a person needs next.
 export function openSigned() {
   byId("copy-by-hand").open = true;
+}
+
+// While a key is waited for; a key that was pulled out never answers. Returns what is to be removed afterwards.
+export function offerStop(stop) {
+  const button = el("button", { type: "button", id: "stop" }, "Stop waiting");
+  button.addEventListener("click", stop);
+  const place = el("div", { class: "buttons" }, button);
+  byId("result").replaceChildren(place);
+  return place;
 }
 
 export function offerClose() {

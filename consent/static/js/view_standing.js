@@ -2,9 +2,9 @@
 
 import { findClient, findPerson } from "./book.js";
 import { el } from "./dom.js";
-import { rows, section, small } from "./parts.js";
+import { folded, section, small } from "./parts.js";
 import { limitWords, roleWords, ruleWords } from "./policy_words.js";
-import { amountWords, duration, groupDigits, plain, utc } from "./words.js";
+import { amountWords, counted, duration, groupDigits, plain, utc } from "./words.js";
 
 const FLAGS = Object.freeze({
   "simulation.success": ["✓ succeeds", "✕ FAILS", "Simulation"],
@@ -18,7 +18,7 @@ const NUMBERS = Object.freeze({
   "price.deviation_bps": "Price deviation, basis points",
   "risk.score": "Risk score (0 to 1000)",
 });
-const EFFECTS = Object.freeze({ "effects.sent": ["Leaves the wallet", "−"], "effects.received": ["Comes in", "+"] });
+const EFFECTS = Object.freeze({ "effects.sent": ["Leaves", "−"], "effects.received": ["Comes in", "+"] });
 
 function effectRow(policy, facts, field) {
   const [name, sign] = EFFECTS[field];
@@ -40,20 +40,33 @@ function factRow(policy, facts, field) {
   return [plain(field), el("span", { class: "small" }, values.join(", "))];
 }
 
+// What succeeds first, then what leaves, comes in and stays allowed; everything else as it is named.
+const FIRST = Object.freeze(["simulation.success", "effects.sent", "effects.received", "effects.allowances"]);
+
+function inOrder(fields) {
+  const place = (field) => (FIRST.includes(field) ? FIRST.indexOf(field) : FIRST.length);
+  return [...fields].sort((one, other) => place(one) - place(other) || (one < other ? -1 : 1));
+}
+
 export function viewAttested(policy, attested, now) {
   if (attested.needed === 0) return null;
-  const fields = [...attested.facts.keys()].filter((field) => !/^effects\.(sent|received)\.asset$/.test(field));
+  const fields = inOrder([...attested.facts.keys()].filter((field) => !/^effects\.(sent|received)\.asset$/.test(field)));
   const about = attested.facts.size === 0
-    ? "No simulation that counts: "
-      + `${attested.attesters.length} of the ${attested.needed} attesters that the policy asks for.`
+    ? `none that counts: ${attested.attesters.length} of the ${attested.needed} attesters that the policy asks for.`
     : `Signed by ${attested.attesters.join(", ")} (${attested.needed} needed), on block `
       + `${groupDigits(String(attested.block))}, ${duration(Math.max(0, now - attested.created))} ago.`;
   return el(
-    "div",
-    { class: "card attested", id: "attested", "data-state": attested.facts.size === 0 ? "missing" : "attested" },
-    el("h2", {}, "Attested simulation"),
-    el("p", { class: "small" }, about, ...attested.notes.map((note) => el("span", { class: "note" }, ` Not counted: ${note}.`))),
-    rows(fields.map((field) => factRow(policy, attested.facts, field))),
+    "section",
+    {
+      class: "card attested", id: "attested", "aria-label": "Attested simulation",
+      "data-state": attested.facts.size === 0 ? "missing" : "attested",
+    },
+    el("h2", {}, "Attested simulation ", small(about)),
+    ...attested.notes.map((note) => el("p", { class: "note" }, `✕ Not counted: ${note}.`)),
+    el("dl", { class: "facts" }, ...fields.flatMap((field) => {
+      const [name, ...values] = factRow(policy, attested.facts, field);
+      return [el("dt", {}, name), el("dd", {}, ...values)];
+    })),
   );
 }
 
@@ -94,20 +107,20 @@ function seatItem({ role, person }) {
   );
 }
 
-// `standing`: {rules, seats, voices}; null where the server says nothing about it.
+// `standing`: {rules, seats, voices}; null where there is nothing to say.
 export function viewStanding(policy, standing) {
   const { rules, seats, voices } = standing;
-  if (rules.found.length === 0 && voices.length === 0) return null;
-  return el(
-    "div",
-    { class: "card standing", id: "standing" },
+  if (rules.found.length === 0 && voices.length === 0 && seats.length === 0) return null;
+  const parts = [
+    seats.length === 0 ? null : section("Seats", el("ul", { class: "seats", id: "seats" }, ...seats.map(seatItem))),
     rules.found.length === 0 ? null : section("Rule",
       el("ul", { class: "plain" }, ...ruleItems(policy, rules)),
-      el("p", { class: "small" }, "The pinned policy's own words. That it is this rule is the server's word; signers decide.")),
-    seats.length === 0 ? null : section("Seats", el("ul", { class: "plain", id: "seats" }, ...seats.map(seatItem))),
-    voices.length === 0 ? null : section("Said so far (signatures checked here)",
-      el("ul", { class: "plain", id: "voices" }, ...voices.map((voice) => voiceItem(policy, voice)))),
-  );
+      el("p", { class: "small" }, "Which rule it is: the server's word. What it says: the pinned policy's.")),
+    voices.length === 0 ? null : folded(`Said so far: ${counted(voices.length, "signature", "signatures")}, checked here`,
+      false, el("ul", { class: "plain", id: "voices" }, ...voices.map((voice) => voiceItem(policy, voice)))),
+  ];
+  return el("section", { class: "card standing", id: "standing", "aria-label": "Where it stands" },
+    ...parts.filter((part) => part !== null));
 }
 
 export function standingWarnings(standing) {

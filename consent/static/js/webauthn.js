@@ -15,7 +15,7 @@ export function keyProblem(error) {
     InvalidStateError: "This security key is registered here already.",
     SecurityError: "The browser refuses security keys at this address. Tell the operators of this host.",
     NotSupportedError: "This security key cannot make the kind of key that is needed (ES256 or EdDSA).",
-    AbortError: "The security key was interrupted. Nothing was sent. You may try again.",
+    AbortError: "Stopped waiting for the security key. Nothing was sent. You may try again.",
   };
   const known = error instanceof DOMException && Object.hasOwn(said, error.name);
   return known ? said[error.name] : "The security key could not be used. Nothing was sent. You may try again.";
@@ -49,9 +49,11 @@ function checkAnswer(proof, authenticatorData, clientData, offered, challenge) {
   }
 }
 
-export async function askSecurityKey(subject, digest) {
+// `signal` lets a person stop waiting for a key that is no longer there.
+export async function askSecurityKey(subject, digest, signal) {
   const challenge = bytesOfHex(digest);
   const credential = await navigator.credentials.get({
+    signal,
     publicKey: {
       challenge,
       rpId: subject.policy.consent.rp_id,
