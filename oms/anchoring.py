@@ -30,9 +30,9 @@ from core.documents.mandate import Asker, AskerKind, Intent, Mandate, SingleOrde
 from core.names import native_asset
 from custody.wake import wake
 from oms.errors import OmsError
+from oms.evidence import evidence_gather
 from oms.intents import header_new
 from oms.models import LogAnchor, TransactionRequest
-from oms.preview import claims_of, simulate
 from oms.services import decision_follow
 from oms.workflow import intent_of
 from policies.errors import PolicyAppError
@@ -186,12 +186,15 @@ def _ask(
         deployment=mandate.header.deployment,
     )
     voice = consent_verify(signed=signed, subject=subject, policy=anchoring.policy, user=None, now=now)
-    simulation, _ = simulate(intent)
+    evidence = evidence_gather(intent=intent, policy=anchoring.policy, now=int(now.timestamp()))
     with transaction.atomic():
-        request = _request_store(anchoring, mandate, intent, simulation, now)
+        request = _request_store(anchoring, mandate, intent, evidence.simulation, now)
         # Before any audit entry, as everywhere: counters are locked first.
         decision = decision_make(
-            mandate=mandate, claims=claims_of(simulation, first_use=False), now=int(now.timestamp())
+            mandate=mandate,
+            claims=evidence.claims(first_use=False),
+            now=int(now.timestamp()),
+            attested=evidence.attested.facts,
         )
         consent_record(signed=signed, voice=voice, user=None, now=now)
         entry_append(
