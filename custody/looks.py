@@ -57,18 +57,15 @@ def look_at(node: NodeClient, job: Job, sent: Sequence[Transmission], rule: Chai
     Raises:
         NodeError: If the node gives no usable answer.
     """
-    hashes = versions_watched([one.transaction_hash for one in sent])
-    for transaction_hash in hashes:
-        sight = _sight(node, transaction_hash)
-        if sight is not None:
-            return Look(sights=(sight,), spent=True, spent_finally=False, known=frozenset({transaction_hash}))
-    # Every version of a job has the same nonce.
+    # The nonce first, its versions afterwards: whatever consumed it by then is found below, however long that takes.
     nonce, head = sent[0].nonce, node.head()
     spent = node.nonce(job.wallet.address, at=head.number) > nonce
     final = _final_number(node, rule, head.number, job.wallet.chain.confirmation_depth) if spent else -1
     spent_finally = final >= 0 and node.nonce(job.wallet.address, at=final) > nonce
-    known = frozenset(one for one in hashes if _knows(node, one))
-    return Look(sights=(), spent=spent, spent_finally=spent_finally, known=known)
+    hashes = versions_watched([one.transaction_hash for one in sent])
+    sights = tuple(sight for sight in (_sight(node, one) for one in hashes) if sight is not None)
+    known = frozenset(one for one in hashes if sights or _knows(node, one))
+    return Look(sights=sights, spent=spent, spent_finally=spent_finally, known=known)
 
 
 def _final_number(node: NodeClient, rule: ChainRule, head: int, depth: int) -> int:

@@ -146,15 +146,19 @@ class Act(StrEnum):
     WAIT = "wait"
 
 
-def unmined_act(*, finding: Finding, can_raise: bool, raise_due: bool, resend_due: bool) -> Act:
+def unmined_act(*, finding: Finding, unsent: bool, can_raise: bool, raise_due: bool, resend_due: bool) -> Act:
     """Say what to do about bytes that are not mined.
 
     Args:
         finding: `DROPPED`, `PENDING` or `TAKEN`.
-        can_raise: The caps leave room for higher fees, and no cancel outbids them.
+        unsent: A version is stored and was never sent: nothing was learned from it yet.
+        can_raise: The caps leave room for higher fees, no cancel outbids them, and nothing before it in the lane is
+            what it waits for.
         raise_due: The newest version has waited for its time.
         resend_due: The bytes were last sent a while ago.
     """
+    if unsent:
+        return Act.SEND
     if finding is not Finding.TAKEN and raise_due and can_raise:
         return Act.RAISE
     return Act.SEND if finding is Finding.DROPPED or resend_due else Act.WAIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from core.custody_lifecycle import JOB_FINAL, JOB_LIVE, JobState
+from core.custody_lifecycle import JOB_FINAL, JOB_LIVE, JOB_UNSIGNED, JobState
 from core.documents.bundle import Bundle, CaseFile
 from custody.errors import JobMissingError
 from custody.machine import Kind
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from core.documents.policy import SignedPolicy
+
+
+JOB_UNMINED = JOB_UNSIGNED | {JobState.SIGNED, JobState.LIVE}
+"""A nonce is held, and nothing at it is in a block."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,17 @@ def job_list_open() -> QuerySet[Job]:
 def assignment_held(*, job: Job) -> NonceAssignment | None:
     """Return the nonce that a job holds, or None."""
     return NonceAssignment.objects.filter(job=job, released_at__isnull=True).first()
+
+
+def is_first_open(*, job: Job) -> bool:
+    """Say whether nothing before a job in its lane is still to be mined: only then do higher fees help."""
+    held = assignment_held(job=job)
+    if held is None:
+        return False
+    earlier = NonceAssignment.objects.filter(
+        chain_id=held.chain_id, sender=held.sender, nonce__lt=held.nonce, released_at__isnull=True
+    )
+    return not earlier.filter(job__state__in=[state.value for state in JOB_UNMINED]).exists()
 
 
 def transmission_list(*, job: Job) -> list[Transmission]:

@@ -25,7 +25,7 @@ from custody.failpoints import failpoint
 from custody.lanes import nonce_pin
 from custody.machine import Act, Finding, Step, step_of, unmined_act
 from custody.models import BroadcastAttempt, Job
-from custody.selectors import transmission_list
+from custody.selectors import is_first_open, transmission_list
 from custody.settings import lease, poll_interval, resend_interval
 from custody.signing import job_sign
 from custody.transitions import Claim, job_locked, job_postpone
@@ -93,7 +93,8 @@ def _watch(claim: Claim, now: dt.datetime) -> None:
     sent = transmission_list(job=job)
     act = unmined_act(
         finding=finding,
-        can_raise=can_raise(job=job, sent=sent),
+        unsent=any(one.sent_at is None for one in sent),
+        can_raise=is_first_open(job=job) and can_raise(job=job, sent=sent),
         raise_due=job.raise_at is not None and job.raise_at <= now,
         resend_due=any(one.sent_at is None or one.sent_at <= now - resend_interval() for one in sent),
     )
