@@ -70,9 +70,12 @@ def keepers_make(layout: Layout, callers: Sequence[int]) -> dict[str, str]:
 
 
 def keepers_pin(layout: Layout, policy: Policy, signed: Path) -> None:
-    """Install the genesis at the log signer's console, and tell the witness which log it watches."""
+    """Install the genesis at the log signer's console, and tell the witness which log and whom it watches."""
     pin = ("-m", "signer", "pin", "--state", layout.log, signed, "--expect", policy.digest)
     run_as(layout.accounts.log, *pin)
     roots = Roots.of(policy)
     watch = ("-m", "witness", "watch", "--state", layout.witness, "--log", f"{roots.origin}={roots.log_key.hex()}")
     run_as(layout.accounts.witness, *watch)
+    # From then on it leases to the institution's signers, and takes what its people sign.
+    pin = ("-m", "witness", "pin", "--state", layout.witness, signed, "--expect", policy.digest)
+    run_as(layout.accounts.witness, *pin)

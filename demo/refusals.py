@@ -20,10 +20,10 @@ from demo.forgeries.case import Case
 from demo.forgeries.catalogue import CATALOGUE, Op
 from demo.layout import ROOT
 from demo.services.processes import ServiceError
+from demo.steps import run_as
 
 if TYPE_CHECKING:
     from core.documents.mandate import Intent
-    from demo.forgeries.catalogue import Step
     from demo.institution import Institution
     from demo.telling import Teller
 
@@ -65,7 +65,7 @@ class DrillCase(Case):
         return super().intent(**({"value": ETHER // 2} | changes))
 
 
-def _exchange(institution: Institution, request: dict[str, object], caller: int | None) -> dict[str, Any]:
+def exchange(institution: Institution, request: dict[str, object], caller: int | None) -> dict[str, Any]:
     """Hand a request to the signer as its courier would: under the courier's user, over the socket."""
     done = subprocess.run(
         [sys.executable, "-c", _CARRY, str(institution.socket)],
@@ -86,16 +86,21 @@ def _exchange(institution: Institution, request: dict[str, object], caller: int 
     return answer
 
 
-def _ask(institution: Institution, step: Step, caller: int | None) -> dict[str, Any]:
-    if step.op is not Op.SIGN:
-        raise ServiceError("only bundles are played here")
-    request: dict[str, object] = {"v": 1, "op": "sign", "bundle": json.loads(step.body)}
-    return _exchange(institution, request, caller)
+def _sign(institution: Institution, bundle: object, caller: int | None) -> dict[str, Any]:
+    return exchange(institution, {"v": 1, "op": "sign", "bundle": bundle}, caller)
+
+
+def _recorded(institution: Institution, controls: list[bytes], environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Have the web tier log what the controls rest on, and return them with their proofs."""
+    web = institution.layout.accounts.web
+    lines = b"\n".join(controls).decode()
+    proven: list[dict[str, Any]] = json.loads(run_as(web, "-m", "demo.record", env=environment, given=lines))
+    return proven
 
 
 def _case(institution: Institution, caller: int | None) -> Case:
     wallet = next(w for w in institution.policy.wallets if w.label == "Drill")
-    status = _exchange(institution, {"v": 1, "op": "status"}, caller)["result"]
+    status = exchange(institution, {"v": 1, "op": "status"}, caller)["result"]
     lane = status["lanes"].get(wallet.id, {"next": 0})
     return DrillCase(
         policy=institution.policy,
@@ -111,26 +116,34 @@ def _case(institution: Institution, caller: int | None) -> Case:
     )
 
 
-def refusals_play(institution: Institution, caller: int | None, tell: Teller) -> int:
+def refusals_play(institution: Institution, caller: int | None, environment: dict[str, str], tell: Teller) -> int:
     """Try every forgery and its control; return how many were refused with a typed answer.
 
     Args:
         institution: Whose signer is attacked.
         caller: The user that may reach the socket.
+        environment: The web tier's settings: it writes the log.
         tell: Where progress is told.
 
     Raises:
         ServiceError: If a forgery is signed, refused for another reason, or its control is refused.
     """
-    for name in PLAYED:
+    case = _case(institution, caller)
+    # Each control uses up one nonce, and no forgery does.
+    attacks = [
+        CATALOGUE[name].build(dataclasses.replace(case, nonce=case.nonce + number))
+        for number, name in enumerate(PLAYED)
+    ]
+    steps = [step for attack in attacks for step in (attack.forged, attack.control)]
+    if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
+        raise ServiceError("only bundles are played here")
+    controls = _recorded(institution, [attack.control.body for attack in attacks], environment)
+    for name, attack, control in zip(PLAYED, attacks, controls, strict=True):
         forgery = CATALOGUE[name]
-        attack = forgery.build(_case(institution, caller))
-        for step in attack.before:
-            _ask(institution, step, caller)
-        answer = _ask(institution, attack.forged, caller)
+        answer = _sign(institution, json.loads(attack.forged.body), caller)
         if answer.get("ok") is not False or answer["error"]["code"] not in forgery.expect:
             raise ServiceError(f"forgery {name}: {json.dumps(answer)[:400]}")
-        accepted = _ask(institution, attack.control, caller)
+        accepted = _sign(institution, control, caller)
         if accepted.get("ok") is not True:
             raise ServiceError(f"control of {name}: {json.dumps(accepted)[:400]}")
         tell.step(f"refused ({answer['error']['code']}): {name}; the same case unforged is signed")

@@ -16,7 +16,7 @@ from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
 from demo.layout import ROOT, Layout, accounts_choose
 from demo.services.anvil import anvil
 from demo.services.postgres import postgres
-from demo.services.processes import ServiceError, running
+from demo.services.processes import ServiceError, running, stop
 from demo.services.redis import redis
 from demo.steps import run_as
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WEB_PORT, CONSENT_PORT, WITNESS_PORT = 8000, 8001, 8002
 DATABASE, WEB_ROLE = "countersign", "countersign_web"
+LEASE_SECONDS = 10
+"""How long the witness's leases last here; elsewhere ten minutes."""
 _BLOCK_SECONDS = 1
 _PROBE_SECONDS = 2
 
@@ -90,6 +92,19 @@ class Site:
         )
         self.pids[name] = process.pid
         self._processes[name] = process
+
+    def stop(self, name: str) -> None:
+        """Stop one process; `start` may start it again."""
+        stop(self._processes.pop(name))
+
+    def witness_start(self) -> None:
+        """Start the witness. Its leases are short, so that the story can wait for one to end."""
+        layout = self._layout
+        witness = ("-m", "witness", "serve", "--state", layout.witness, "--port", str(WITNESS_PORT))
+        lease = ("--lease-seconds", str(LEASE_SECONDS))
+        self.start(
+            "witness", layout.accounts.witness, *witness, *lease, ready=lambda: _answers(f"{witness_url()}/status")
+        )
 
     def ended(self) -> list[str]:
         """Name the processes that do not run any more."""
@@ -179,8 +194,7 @@ def _start_signers(site: Site, layout: Layout) -> None:
     ):
         command = ("-m", "signer", "serve", "--state", state)
         site.start(name, uid, *command, ready=lambda place=place: _reachable(place))
-    witness = ("-m", "witness", "serve", "--state", layout.witness, "--port", str(WITNESS_PORT))
-    site.start("witness", accounts.witness, *witness, ready=" listens on ")
+    site.witness_start()
 
 
 def _start_web(site: Site, layout: Layout) -> None:

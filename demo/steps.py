@@ -12,8 +12,8 @@ from demo.services.processes import ServiceError
 _STEP_SECONDS = 120
 
 
-def run_as(uid: int | None, *command: object, env: dict[str, str] | None = None) -> str:
-    """Run one step of ours under a user and return what it printed.
+def run_as(uid: int | None, *command: object, env: dict[str, str] | None = None, given: str = "") -> str:
+    """Run one step of ours under a user, with `given` on its standard input, and return what it printed.
 
     Raises:
         ServiceError: With what it said, if it failed.
@@ -25,7 +25,7 @@ def run_as(uid: int | None, *command: object, env: dict[str, str] | None = None)
         user=uid,
         group=uid,
         extra_groups=[] if uid is not None else None,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=_STEP_SECONDS,

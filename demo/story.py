@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.documents.consent import Decision
 from core.names import native_asset, token_asset
 from demo.layout import ROOT
+from demo.lease_check import lease_play
 from demo.log_check import LogCheck
 from demo.people import Browser
 from demo.refusals import refusals_play
@@ -67,6 +68,11 @@ class Story:
         self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
         for reference in (ether, token):
             self._await(tessa, reference)
+        caller = self._caller()
+        late = lease_play(
+            self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE, caller=caller
+        )
+        self._await(tessa, late)
         case = self._keep(ether)
         refused = self._refuse()
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
@@ -128,8 +134,12 @@ class Story:
 
     def _refuse(self) -> int:
         self.tell.chapter("An attacker owns web server, database, broker, an admin, one approver and the initiator")
+        return refusals_play(self.institution, self._caller(), self.site.environment, self.tell)
+
+    def _caller(self) -> int | None:
+        """Return the user that may reach the signer's socket."""
         accounts = self.institution.layout.accounts
-        return refusals_play(self.institution, accounts.courier if self.full else accounts.web, self.tell)
+        return accounts.courier if self.full else accounts.web
 
     def _prove(self, case: Path) -> None:
         self.tell.chapter("Outsiders check")

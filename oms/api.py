@@ -131,6 +131,7 @@ class StatusView(APIView):
             "state": detail.summary.request.state,
             "words": detail.summary.state_words,
             "why": detail.summary.request.sub_status,
+            "waits": "" if progress is None else progress.message,
             "final": final,
             "transaction_hash": None if progress is None else progress.transaction_hash,
             "depth": 0 if progress is None else progress.depth,
