@@ -6,6 +6,9 @@ under those points (measured), so a policy must not hold one.
 
 from __future__ import annotations
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from core.errors import EncodingError
 
 _SIGN_BIT = 0x80
@@ -35,3 +38,13 @@ def check_public_key(raw: bytes) -> None:
     if raw[:-1] + bytes([raw[-1] & ~_SIGN_BIT]) in _SMALL_ORDER:
         msg = "an Ed25519 key that anybody can sign for"
         raise EncodingError(msg)
+
+
+def is_signed(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether 64 bytes are this key's (32 bytes) signature over a message, and no key that anybody signs for."""
+    try:
+        check_public_key(public_key)
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (EncodingError, InvalidSignature, ValueError):
+        return False
+    return True

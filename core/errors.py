@@ -107,6 +107,10 @@ class Refusal(StrEnum):
     LOG = "log"
     LEASE = "lease"
     INCLUSION = "inclusion"
+    CERTIFICATE = "certificate"
+    BEHIND = "behind"
+    SESSION = "session"
+    FROZEN = "frozen"
 
 
 class RefusedError(CoreError):

@@ -17,12 +17,15 @@ from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, sc
 from core.merkle import Tree, leaf_hash
 from core.records import (
     RECORD,
+    AbortRecord,
     AccessionKind,
+    CertifiedRecord,
     HaltRecord,
     PolicyRecord,
     Record,
     ReserveRecord,
     ResumeRecord,
+    SessionRecord,
     SignatureRecord,
     StartRecord,
     UsedConsent,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.documents.consent import Decision
+    from core.documents.party import Binding
     from core.documents.policy import Limit
     from core.limits import Draw
 
@@ -49,6 +53,26 @@ class Slot:
     attempts: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     cancel: str | None = None
     cancel_attempts: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    hashes: set[bytes] = dataclasses.field(default_factory=set)
+
+    def take(self, fees: tuple[int, int], cancel: str | None, signing_hash: bytes) -> None:
+        """Add an attempt of the intent, or of its one cancel."""
+        self.hashes.add(signing_hash)
+        if cancel is None:
+            self.attempts.append(fees)
+        else:
+            self.cancel = cancel
+            self.cancel_attempts.append(fees)
+
+
+@dataclasses.dataclass
+class Session:
+    """A session of parties that this one took part in. `over`: it ended with a signature."""
+
+    wallet: str
+    epoch: int
+    signing_hash: bytes
+    over: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +119,9 @@ class Journal:
         self.halts: dict[str, str] = {}
         self.lifted: set[str] = set()
         self.vetoes: dict[tuple[str, str], Decision] = {}
+        self.sessions: dict[bytes, Session] = {}
+        self._frozen: dict[tuple[str, int], set[str]] = {}
+        self._cancels: dict[str, int] = {}
         self._draws = DrawBook()
         self._encoded: tuple[bytes, Record, str] | None = None
         self._draw_of: dict[str, Draw] = {}
@@ -183,6 +210,7 @@ class Journal:
             self._reserve(record)
         elif isinstance(record, SignatureRecord):
             self.signatures[record.signing_hash] = record.raw
+            self._end_session(record.signing_hash)
         elif isinstance(record, StartRecord):
             self.start = record
             self.policy, self.number = record.policy, record.number
@@ -199,6 +227,16 @@ class Journal:
             self.vetoes[(record.subject, record.actor)] = record.decision
             if self.pending is not None and self.pending.policy == record.subject:
                 self.pending = None
+        else:
+            self._take_from_parties(record)
+
+    def _take_from_parties(self, record: CertifiedRecord | SessionRecord | AbortRecord) -> None:
+        if isinstance(record, CertifiedRecord):
+            self._certified(record)
+        elif isinstance(record, SessionRecord):
+            self.sessions[record.session] = Session(record.wallet, record.epoch, record.signing_hash)
+        else:
+            self._abort(record)
 
     def _use_up(self, consents: Iterable[UsedConsent]) -> None:
         for used in consents:
@@ -219,15 +257,45 @@ class Journal:
         if slot.intent != record.intent:
             msg = f"journal line {self.sequence + 1}: nonce {record.nonce} holds another intent"
             raise JournalError(msg)
-        fees = (record.max_fee_per_gas, record.max_priority_fee_per_gas)
-        if record.cancel is None:
-            slot.attempts.append(fees)
-        else:
-            slot.cancel = record.cancel
-            slot.cancel_attempts.append(fees)
-        if record.draw is not None:
-            self._draws.add(record.draw)
-            self._draw_of[record.cancel or record.intent] = record.draw
+        self._attempt(slot, record, record.draw)
+
+    def _attempt(self, slot: Slot, made: ReserveRecord | Binding, draw: Draw | None) -> None:
+        if made.cancel is not None and slot.cancel != made.cancel:
+            self._cancels[made.wallet] = self.cancels(made.wallet) + 1
+        slot.take((made.max_fee_per_gas, made.max_priority_fee_per_gas), made.cancel, made.signing_hash)
+        if draw is not None:
+            self._draws.add(draw)
+            self._draw_of[made.cancel or made.intent] = draw
+
+    def _certified(self, record: CertifiedRecord) -> None:
+        """Take over what other parties certified, also in place of what only this party reserved."""
+        binding = record.binding
+        place = (binding.wallet, binding.nonce)
+        slot = self.slots.get(place)
+        if slot is None:
+            if binding.nonce != self.next_nonce(binding.wallet):
+                msg = f"journal line {self.sequence + 1}: nonce {binding.nonce} is not the lane's next"
+                raise JournalError(msg)
+            self.lanes[binding.wallet] = binding.nonce + 1
+        if slot is None or slot.intent != binding.intent:
+            slot = self.slots[place] = Slot(binding.intent)
+            # The other intent keeps its place: it was never certified, and no other nonce will ever hold it here.
+            self.intents[binding.intent] = place
+        self._attempt(slot, binding, record.draw)
+
+    def _end_session(self, signing_hash: bytes) -> None:
+        for session in reversed(self.sessions.values()):
+            if session.signing_hash == signing_hash and not session.over:
+                session.over = True
+                return
+
+    def _abort(self, record: AbortRecord) -> None:
+        session = self.sessions.get(record.session)
+        if session is None:
+            msg = f"journal line {self.sequence + 1}: an abort of a session that never was"
+            raise JournalError(msg)
+        if record.ban:
+            self._frozen.setdefault((session.wallet, session.epoch), set()).update(record.culprits)
 
     def _settle(self, now: int) -> None:
         if self.pending is not None and now >= self.pending.effective:
@@ -246,6 +314,29 @@ class Journal:
     def next_nonce(self, wallet: str) -> int:
         """Return the next nonce of a wallet's lane (CAIP-10 account)."""
         return self.lanes.get(wallet, 0)
+
+    def cancels(self, wallet: str) -> int:
+        """Return how many cancels of a wallet's nonces were counted."""
+        return self._cancels.get(wallet, 0)
+
+    def holds(self, binding: Binding) -> bool:
+        """Whether exactly this attempt is reserved: this intent at this nonce, or its cancel, at these fees."""
+        slot = self.slots.get((binding.wallet, binding.nonce))
+        return slot is not None and slot.intent == binding.intent and binding.signing_hash in slot.hashes
+
+    def joined(self, wallet: str, nonce: int) -> bool:
+        """Whether this party took part in a session about what it holds at a nonce."""
+        slot = self.slots.get((wallet, nonce))
+        return slot is not None and any(one.signing_hash in slot.hashes for one in self.sessions.values())
+
+    def frozen(self, wallet: str, epoch: int) -> frozenset[str]:
+        """Return the parties that were caught cheating in this epoch of a wallet's shares."""
+        return frozenset(self._frozen.get((wallet, epoch), ()))
+
+    def unfinished(self, wallet: str, epoch: int) -> int:
+        """Return how many sessions of this epoch ended without a signature, or have not ended."""
+        mine = (one for one in self.sessions.values() if (one.wallet, one.epoch) == (wallet, epoch))
+        return sum(not one.over for one in mine)
 
     def saw(self, now: int) -> None:
         """Remember the highest clock that this process has seen, also where nothing is journalled."""

@@ -10,6 +10,7 @@ from core.documents.roster import SignerRole, WalletKind
 from core.ed25519 import check_public_key
 from core.errors import CoreError
 from core.evm import address_of
+from core.founding import domain_problems
 from core.timewindow import UTC
 from core.webauthn import parse_public_key
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from core.documents.policy import Policy
-    from core.documents.roster import ContractEntry, Wallet
+    from core.documents.roster import ContractEntry, Profile, SignerEntry, Wallet
+
+_LEAST_THRESHOLD = 2
 
 
 def duplicates(what: str, names: Iterable[object]) -> Iterator[str]:
@@ -69,9 +72,12 @@ def custody_problems(policy: Policy) -> Iterator[str]:
     yield from duplicates("wallet key", (wallet.public_key for wallet in policy.wallets))
     for signer in policy.signers:
         yield from _ed25519(f"signer {signer.id}", signer.public_key)
-    roles = {signer.id: signer.role for signer in policy.signers}
+    signers = {signer.id: signer for signer in policy.signers}
+    roles = {name: signer.role for name, signer in signers.items()}
     for wallet in policy.wallets:
         yield from _wallet(wallet, roles)
+        if wallet.kind is WalletKind.MPC:
+            yield from _parties(wallet, [signers[name] for name in wallet.signers if name in signers], policy.profile)
 
 
 def _wallet(wallet: Wallet, roles: dict[str, SignerRole]) -> Iterator[str]:
@@ -88,6 +94,16 @@ def _wallet(wallet: Wallet, roles: dict[str, SignerRole]) -> Iterator[str]:
         role is SignerRole.HSM and (wallet.threshold, len(wallet.signers)) != (1, 1)
     ):
         yield f"wallet {wallet.label}: threshold and signers do not fit its kind"
+
+
+def _parties(wallet: Wallet, parties: list[SignerEntry], profile: Profile) -> Iterator[str]:
+    at = f"wallet {wallet.label}"
+    if wallet.threshold < _LEAST_THRESHOLD:
+        yield f"{at}: a threshold of {wallet.threshold} leaves the whole key with one party"
+    yield from (f"{at}: party {party.id} has no key" for party in parties if party.public_key is None)
+    yield from duplicates(f"{at}: party", wallet.signers)
+    yield from duplicates(f"{at}: party key", (party.public_key for party in parties if party.public_key is not None))
+    yield from (f"{at}: {problem}" for problem in domain_problems(parties, wallet.threshold, profile))
 
 
 def book_problems(policy: Policy) -> Iterator[str]:

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from core.documents.consent import Decision
 from core.documents.control import LaneStart
+from core.documents.party import Binding
 from core.limits import Draw
-from core.names import ACCOUNT, AMOUNT, CREDENTIAL_ID, DIGEST, HASH32, SLUG, TIME
+from core.names import ACCOUNT, AMOUNT, COUNT, CREDENTIAL_ID, DIGEST, HASH32, SENTENCE, SLUG, TIME
 from core.schema import Boolean, Choice, Constant, HexData, Integer, Items, Maybe, OneOf, Struct, of
 
 
@@ -137,7 +138,57 @@ class VetoRecord:
     consents: tuple[UsedConsent, ...] = of(_USED)
 
 
-Record = StartRecord | PolicyRecord | ReserveRecord | SignatureRecord | HaltRecord | ResumeRecord | VetoRecord
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CertifiedRecord:
+    """A reservation that this party missed, from its certificate. `draw` is null where it was counted already."""
+
+    kind: str = of(Constant("certified"))
+    time: int = of(TIME)
+    binding: Binding = of(Struct(lambda: Binding))
+    draw: Draw | None = of(Maybe(Struct(lambda: Draw)))
+    parties: tuple[str, ...] = of(Items(SLUG, least=1, most=16))
+    consents: tuple[UsedConsent, ...] = of(_USED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SessionRecord:
+    """This party takes part in a session of this name, once and never again."""
+
+    kind: str = of(Constant("session"))
+    time: int = of(TIME)
+    session: bytes = of(HASH32)
+    wallet: str = of(ACCOUNT)
+    epoch: int = of(COUNT)
+    quorum: tuple[str, ...] = of(Items(SLUG, least=1, most=16))
+    signing_hash: bytes = of(HASH32)
+    consents: tuple[UsedConsent, ...] = of(_USED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbortRecord:
+    """A session ended without a signature. With `ban` the culprits are frozen for this wallet and epoch."""
+
+    kind: str = of(Constant("abort"))
+    time: int = of(TIME)
+    session: bytes = of(HASH32)
+    reason: str = of(SENTENCE)
+    culprits: tuple[str, ...] = of(Items(SLUG, most=16))
+    ban: bool = of(Boolean())
+    consents: tuple[UsedConsent, ...] = of(_USED)
+
+
+Record = (
+    StartRecord
+    | PolicyRecord
+    | ReserveRecord
+    | SignatureRecord
+    | HaltRecord
+    | ResumeRecord
+    | VetoRecord
+    | CertifiedRecord
+    | SessionRecord
+    | AbortRecord
+)
 RECORD = OneOf(
     lambda: {
         "start": StartRecord,
@@ -147,5 +198,8 @@ RECORD = OneOf(
         "halt": HaltRecord,
         "resume": ResumeRecord,
         "veto": VetoRecord,
+        "certified": CertifiedRecord,
+        "session": SessionRecord,
+        "abort": AbortRecord,
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
+from core.documents.roster import WalletKind
 from core.errors import SpentTokenError
 from core.evm import Type2, finish_signature
 from core.keccak import keccak256
@@ -34,7 +35,7 @@ class Verified:
         checks: What was checked, one sentence each, in order.
     """
 
-    __slots__ = ("_stage", "checks", "record", "stored", "transaction", "wallet")
+    __slots__ = ("_certified", "_stage", "checks", "record", "stored", "transaction", "wallet")
 
     def __init__(
         self,
@@ -60,6 +61,8 @@ class Verified:
         self.stored = stored
         self.checks = checks
         self._stage = _Stage.VERIFIED if record is not None else _Stage.JOURNALLED
+        # One signer's word is enough where there is one signer.
+        self._certified = wallet.kind is not WalletKind.MPC
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuse to be copied or pickled: a copy could be spent again.
@@ -81,12 +84,27 @@ class Verified:
             raise SpentTokenError(msg)
         self._stage = _Stage.JOURNALLED
 
+    def certify(self, seal: object) -> None:
+        """Say that enough parties of a threshold wallet journalled the same reservation.
+
+        Raises:
+            SpentTokenError: Without the module's own seal.
+        """
+        if seal is not SEAL:
+            msg = "only core.certificate says so"
+            raise SpentTokenError(msg)
+        self._certified = True
+
     def spend(self) -> bytes:
         """Hand out the 32 bytes to sign, once.
 
         Raises:
-            SpentTokenError: Before the record is journalled, or a second time.
+            SpentTokenError: Before the record is journalled, without the certificate that a threshold wallet takes,
+                or a second time.
         """
+        if not self._certified:
+            msg = "a threshold wallet takes a certificate"
+            raise SpentTokenError(msg)
         if self._stage is not _Stage.JOURNALLED:
             msg = "not journalled yet, or spent"
             raise SpentTokenError(msg)

@@ -121,7 +121,8 @@ def own_wallet(wallet_id: str, policy: Policy, pins: Pins) -> Wallet:
     wallet = next((w for w in policy.wallets if w.id == wallet_id), None)
     if wallet is None:
         raise RefusedError(Refusal.UNKNOWN_WALLET, "the policy knows no such wallet")
-    supported = pins.role is SignerRole.HSM and wallet.kind in (WalletKind.HSM, WalletKind.SOFTWARE)
+    kinds = {SignerRole.HSM: (WalletKind.HSM, WalletKind.SOFTWARE), SignerRole.PARTY: (WalletKind.MPC,)}
+    supported = wallet.kind in kinds.get(pins.role, ())
     require(supported, Refusal.UNSUPPORTED, "this signer's role does not sign for such wallets")
     require(pins.signer in wallet.signers, Refusal.WRONG_SIGNER, "this wallet belongs to another signer")
     return wallet

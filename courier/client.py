@@ -35,42 +35,79 @@ class CourierError(Exception):
         self.message = message
 
 
+class Connection:
+    """A connection to one signer, made when it is first needed and kept while answers are in order."""
+
+    def __init__(self, socket_path: str, timeout: float) -> None:
+        """Remember where the signer listens.
+
+        Args:
+            socket_path: Its unix socket.
+            timeout: Seconds for each request: connecting, sending and waiting.
+        """
+        self._path, self._timeout = socket_path, timeout
+        self._socket: socket.socket | None = None
+
+    def ask(self, request: dict[str, object]) -> dict[str, object]:
+        """Ask the signer.
+
+        Args:
+            request: The request, with its version.
+
+        Returns:
+            The answer, whatever it says.
+
+        Raises:
+            CourierError: If there is none in time, or it is no JSON object. The connection is closed then.
+        """
+        raw = json.dumps(request, separators=(",", ":"), allow_nan=False).encode("ascii")
+        if len(raw) > REQUEST_BYTES:
+            raise CourierError("oversize", f"the request has {len(raw)} bytes, a signer reads {REQUEST_BYTES}")
+        try:
+            answer = self._exchange(_HEADER.pack(len(raw)) + raw, time.monotonic() + self._timeout)
+        except TimeoutError as error:
+            self.close()
+            raise CourierError("timeout", f"no answer within {self._timeout:g} s") from error
+        except OSError as error:
+            self.close()
+            raise CourierError("unreachable", f"the signer cannot be reached: {error.strerror or error}") from error
+        except CoreError as error:
+            self.close()
+            raise CourierError("answer", f"the answer is not strict JSON: {error}") from error
+        except CourierError:
+            self.close()
+            raise
+        if not isinstance(answer, dict):
+            self.close()
+            raise CourierError("answer", "the answer is not an object")
+        return answer
+
+    def _exchange(self, frame: bytes, deadline: float) -> object:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            _wait_until(self._socket, deadline)
+            self._socket.connect(self._path)
+        _wait_until(self._socket, deadline)
+        _send(self._socket, frame)
+        (length,) = _HEADER.unpack(_receive(self._socket, _HEADER.size, deadline))
+        if length > ANSWER_BYTES:
+            raise CourierError("oversize", f"the answer has {length} bytes, at most {ANSWER_BYTES} are carried")
+        return parse(_receive(self._socket, length, deadline), max_bytes=ANSWER_BYTES)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
 def exchange(socket_path: str, request: dict[str, object], timeout: float) -> dict[str, object]:
-    """Ask a signer.
-
-    Args:
-        socket_path: Where it listens.
-        request: The request, with its version.
-        timeout: Seconds for all of it: connecting, sending and waiting.
-
-    Returns:
-        The answer, whatever it says.
-
-    Raises:
-        CourierError: If there is none in time, or it is no JSON object.
-    """
-    raw = json.dumps(request, separators=(",", ":"), allow_nan=False).encode("ascii")
-    if len(raw) > REQUEST_BYTES:
-        raise CourierError("oversize", f"the request has {len(raw)} bytes, a signer reads {REQUEST_BYTES}")
-    deadline = time.monotonic() + timeout
+    """Ask a signer once, as `Connection.ask`."""
+    connection = Connection(socket_path, timeout)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            _wait_until(connection, deadline)
-            connection.connect(socket_path)
-            _send(connection, _HEADER.pack(len(raw)) + raw)
-            (length,) = _HEADER.unpack(_receive(connection, _HEADER.size, deadline))
-            if length > ANSWER_BYTES:
-                raise CourierError("oversize", f"the answer has {length} bytes, at most {ANSWER_BYTES} are carried")
-            answer = parse(_receive(connection, length, deadline), max_bytes=ANSWER_BYTES)
-    except TimeoutError as error:
-        raise CourierError("timeout", f"no answer within {timeout:g} s") from error
-    except OSError as error:
-        raise CourierError("unreachable", f"the signer cannot be reached: {error.strerror or error}") from error
-    except CoreError as error:
-        raise CourierError("answer", f"the answer is not strict JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise CourierError("answer", "the answer is not an object")
-    return answer
+        return connection.ask(request)
+    finally:
+        connection.close()
 
 
 def _wait_until(connection: socket.socket, deadline: float) -> None:

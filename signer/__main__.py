@@ -1,4 +1,4 @@
-"""The signer's commands: init, keygen, pin, recover, serve, status."""
+"""The signer's commands: init, keygen, found, pin, recover, serve, status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ from signer.provision import init_state, make_key
 from signer.server import Server, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from signer.config import SignerConfig
+    from signer.hsm import Hsm
+    from signer.log_service import LogService
+    from signer.party.founding import FoundingService
+    from signer.service import Service
 
 EXIT_JOURNAL = 65
 """EX_DATAERR: the journal does not fit; a person has to look, a restart does not help."""
@@ -44,6 +50,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     every = {
         "init": "make the state folder and a SoftHSM token",
         "keygen": "make a wallet key in the token",
+        "found": "make a key together with other parties, by a plan whose digest was compared",
         "pin": "install the signed genesis policy as pins, after comparing its digest",
         "recover": "start a lost journal anew by a ceremony of the policy's quorum",
         "serve": "run the signer",
@@ -53,11 +60,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for command in parsers.values():
         command.add_argument("--state", type=Path, required=True, help="the signer's own folder, mode 0700")
     parsers["init"].add_argument("--signer-id", required=True, help="roster id, as the policy names it")
-    parsers["init"].add_argument("--role", choices=["hsm", "log"], default="hsm", help="what it will be")
+    parsers["init"].add_argument("--role", choices=["hsm", "party", "log"], default="hsm", help="what it will be")
     parsers["init"].add_argument("--socket", help="where to listen; by default signer.sock in the state folder")
     parsers["init"].add_argument("--allow-uid", type=int, action="append", default=[], help="user of a courier")
     parsers["init"].add_argument("--socket-group", help="group of the socket; its mode is then 0660")
     parsers["keygen"].add_argument("--label", help="a wallet key's label in the token; a log has one key")
+    parsers["found"].add_argument("plan", type=Path, help="the plan, JSON")
+    parsers["found"].add_argument("--expect", help="the digest that was compared, instead of typing it")
     parsers["pin"].add_argument("policy", type=Path, help="the signed policy, JSON")
     parsers["pin"].add_argument("--expect", help="the digest that was compared, instead of typing it")
     parsers["recover"].add_argument("--ceremony", type=Path, required=True, help="ceremony with consents, JSON")
@@ -93,6 +102,11 @@ def _keygen(options: argparse.Namespace) -> int:
             if config.role is SignerRole.LOG:
                 _say(json.dumps({"public_key": "0x" + make_log_key(hsm).hex()}))
                 return 0
+            if config.role is SignerRole.PARTY:
+                from signer.party.console import make_keys  # noqa: PLC0415 - only a party needs the extension
+
+                _say(json.dumps({"public_key": "0x" + make_keys(hsm).hex()}))
+                return 0
             if options.label is None:
                 raise ConfigError("--label: a wallet's key has a label in the token")
             made = make_key(hsm, options.label)
@@ -103,9 +117,9 @@ def _keygen(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pin(options: argparse.Namespace) -> int:
+def _compared(options: argparse.Namespace, what: str) -> Callable[[str], str]:
     def confirm(digest: str) -> str:
-        _say(f"policy digest\n  {in_groups(digest)}")
+        _say(f"{what} digest\n  {in_groups(digest)}")
         if options.expect is not None:
             return str(options.expect)
         try:
@@ -113,6 +127,11 @@ def _pin(options: argparse.Namespace) -> int:
         except EOFError:
             return ""
 
+    return confirm
+
+
+def _pin(options: argparse.Namespace) -> int:
+    confirm = _compared(options, "policy")
     pin = pin_log if load_config(options.state).role is SignerRole.LOG else pin_genesis
     with exclusive(options.state):
         _say(pin(options.state, options.policy.read_bytes(), confirm))
@@ -125,14 +144,37 @@ def _recover(options: argparse.Namespace) -> int:
     return 0
 
 
+def _start(config: SignerConfig) -> tuple[Service | LogService, Hsm]:
+    if config.role is SignerRole.LOG:
+        return start_log(config)
+    if config.role is SignerRole.HSM:
+        return start_service(config)
+    from signer.party.console import start_party  # noqa: PLC0415 - only a party needs the extension
+
+    return start_party(config)
+
+
+def _found(options: argparse.Namespace) -> int:
+    from signer.party.console import start_founding  # noqa: PLC0415 - only a party needs the extension
+
+    raw, confirm = options.plan.read_bytes(), _compared(options, "plan")
+    return _serve_with(options, lambda config: start_founding(config, raw, confirm))
+
+
 def _serve(options: argparse.Namespace) -> int:
+    return _serve_with(options, _start)
+
+
+def _serve_with(
+    options: argparse.Namespace, start: Callable[[SignerConfig], tuple[Service | LogService | FoundingService, Hsm]]
+) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     config = load_config(options.state)
     harden(network=config.network)
     with exclusive(config.state):
-        service, hsm = start_log(config) if config.role is SignerRole.LOG else start_service(config)
+        service, hsm = start(config)
         try:
             listener = listen(config.socket, config.bounds.connections)
             server = Server(listener, service, config.socket, config.bounds)
@@ -170,6 +212,7 @@ def _status(options: argparse.Namespace) -> int:
 _COMMANDS = {
     "init": _init,
     "keygen": _keygen,
+    "found": _found,
     "pin": _pin,
     "recover": _recover,
     "serve": _serve,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from core.documents.roster import WalletKind
 from core.errors import Refusal, RefusedError, SpentTokenError, require
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
     from signer.hsm import Hsm
+
+
+class Backend(Protocol):
+    """Where a signer's keys are."""
+
+    def ready(self, wallet: Wallet) -> None:
+        """Make sure of a wallet's key before a nonce is used up for it."""
+
+    def sign(self, verified: Verified) -> tuple[bytes, bytes]:
+        """Spend a token alone; refused where a signature takes several signers."""
 
 
 class HsmBackend:
@@ -59,7 +69,7 @@ def own_wallets(policy: Policy, signer: str) -> tuple[Wallet, ...]:
     return tuple(wallet for wallet in policy.wallets if signer in wallet.signers)
 
 
-def check_keys(policy: Policy, signer: str, backend: HsmBackend) -> int:
+def check_keys(policy: Policy, signer: str, backend: Backend) -> int:
     """Find every wallet key that a policy gives to a signer, and count them.
 
     Raises:

@@ -187,8 +187,6 @@ def load_config(state: Path) -> SignerConfig:
         role = SignerRole(root.text("role"))
     except ValueError as error:
         raise ConfigError("role: hsm, party or log is expected") from error
-    if role is SignerRole.PARTY:
-        raise ConfigError(f"role: {role} is not built yet")
     token, socket, bounds = root.table("token"), root.table("socket"), root.table("bounds")
     conf = token.optional_text("softhsm_conf")
     config = SignerConfig(

@@ -11,6 +11,7 @@ from core.control import check_journal_start
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.control import Ceremony
 from core.documents.policy import SignedPolicy
+from core.documents.roster import SignerRole
 from core.records import StartRecord
 from core.schema import read_struct
 from core.succession import check_genesis
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from core.documents.policy import Policy
+    from core.pins import Pins
+    from signer.backends import Backend
     from signer.config import SignerConfig
+    from signer.store import JournalStore
 
 TYPED_DIGITS = 8
 
@@ -81,7 +86,7 @@ def pin_genesis(state: Path, raw: bytes, confirm: Callable[[str], str]) -> str:
         raise ConfigError(f"the policy names no signer {config.signer} in role {config.role}")
     hsm = open_hsm(config)
     try:
-        keys = check_keys(policy, config.signer, HsmBackend(hsm))
+        keys = check_keys(policy, config.signer, _backend(policy, config, hsm))
         check_host(policy.profile, config, maker=hsm.maker)
         head = TokenHead(hsm, identity(policy.digest, config.signer))
         known = head.read().head
@@ -113,6 +118,15 @@ def pin_genesis(state: Path, raw: bytes, confirm: Callable[[str], str]) -> str:
         return f"pinned; {keys} keys found; the first journal was started"
     finally:
         hsm.close()
+
+
+def _backend(policy: Policy, config: SignerConfig, hsm: Hsm) -> Backend:
+    if config.role is not SignerRole.PARTY:
+        return HsmBackend(hsm)
+    # Only a party needs the extension that shares are made of.
+    from signer.party.console import check_party  # noqa: PLC0415 - as above
+
+    return check_party(policy, config, hsm)
 
 
 def recover(state: Path, raw: bytes) -> str:
@@ -167,19 +181,30 @@ def start_service(config: SignerConfig) -> tuple[Service, Hsm]:
         JournalError: If the journal does not.
     """
     pin_file = read_pins(config.state)
-    if (pin_file.signer, pin_file.role) != (config.signer, config.role):
-        raise ConfigError("signer.toml and the pins name different signers or roles")
     failpoint = failpoints.arm(pin_file.profile, os.environ.get(failpoints.ENVIRONMENT, ""))
     hsm = open_hsm(config)
+    backend = HsmBackend(hsm)
     try:
-        head = TokenHead(hsm, identity(pin_file.deployment, pin_file.signer))
-        store = open_journal(config.state, head, deployment=pin_file.deployment, signer=pin_file.signer)
-        pins = load_pins(config.state, store.policies)
-        check_host(pin_file.profile, config, maker=hsm.maker)
-        check_keys(pins.policy(store.journal.policy), config.signer, HsmBackend(hsm))
+        pins, store = check_start(config, pin_file, hsm, backend)
     except BaseException:
         hsm.close()
         raise
     store.failpoint = failpoint
-    service = Service(state=config.state, pins=pins, store=store, backend=HsmBackend(hsm))
-    return service, hsm
+    return Service(state=config.state, pins=pins, store=store, backend=backend), hsm
+
+
+def check_start(config: SignerConfig, pin_file: PinFile, hsm: Hsm, backend: Backend) -> tuple[Pins, JournalStore]:
+    """Hold settings, pins, host, token, journal and keys of a wallet's signer or party against each other.
+
+    Raises:
+        SignerError: If settings, pins, host or token do not fit.
+        JournalError: If the journal does not.
+    """
+    if (pin_file.signer, pin_file.role) != (config.signer, config.role):
+        raise ConfigError("signer.toml and the pins name different signers or roles")
+    head = TokenHead(hsm, identity(pin_file.deployment, pin_file.signer))
+    store = open_journal(config.state, head, deployment=pin_file.deployment, signer=pin_file.signer)
+    pins = load_pins(config.state, store.policies)
+    check_host(pin_file.profile, config, maker=hsm.maker)
+    check_keys(pins.policy(store.journal.policy), config.signer, backend)
+    return pins, store

@@ -29,6 +29,24 @@ class TokenKeyError(HsmError):
     """The token does not hold this key, or holds it with attributes that it must not have."""
 
 
+class CheatError(SignerError):
+    """A session among parties cannot go on. `culprits`: whom their own signatures convict, if anybody."""
+
+    def __init__(self, message: str, culprits: tuple[str, ...]) -> None:
+        """Name whom to blame.
+
+        Args:
+            message: One sentence.
+            culprits: Roster ids of parties.
+        """
+        super().__init__(message)
+        self.culprits = culprits
+
+
+class ShareFileError(SignerError):
+    """A share's file is missing, damaged, of another wallet, party, epoch or token, or open to others."""
+
+
 class JournalWriteError(SignerError):
     """The disk refused a journal line. What it holds now is unknown, so this process ends and reads it again."""
 
@@ -59,4 +77,5 @@ class Fault(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     FORBIDDEN = "forbidden"
+    ABORTED = "aborted"
     INTERNAL = "internal"

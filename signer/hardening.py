@@ -91,6 +91,18 @@ def give_up_internet() -> bool:
     return True
 
 
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
+
+
+def lock_memory() -> bool:
+    """Keep this process's memory out of swap, where the host allows it (mlockall(2)); say so where it does not."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0:
+        return True
+    log.warning("memory is not locked (%s): raise RLIMIT_MEMLOCK, or have no swap", os.strerror(ctypes.get_errno()))
+    return False
+
+
 def harden(*, network: bool) -> None:
     """Give up what a signer does not need, before it reads a PIN.
 

@@ -19,7 +19,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from core.errors import CoreError, JournalError, Refusal, RefusedError
 from signer import wire
@@ -33,12 +33,10 @@ from signer.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from core.canonical import Json
     from signer.config import Bounds, SocketConfig
-    from signer.log_service import LogService
-    from signer.service import Service
 
 log = logging.getLogger("signer")
 
@@ -62,12 +60,22 @@ class Connection:
     requests: int = 0
 
 
-class Server:
-    """Serves one `Service` or `LogService` until it is asked to stop or the journal fails."""
+class Answering(Protocol):
+    """What a role does with its requests."""
 
-    def __init__(
-        self, listener: socket.socket, service: Service | LogService, config: SocketConfig, bounds: Bounds
-    ) -> None:
+    failpoint: Callable[[str], None]
+
+    def handle(self, request: Json, *, now: int) -> Json:
+        """Carry out one request whose outer shape was accepted, at `now` (Unix seconds)."""
+
+    def settle(self) -> None:
+        """Make durable what may wait until an answer is out."""
+
+
+class Server:
+    """Serves one role until it is asked to stop or the journal fails."""
+
+    def __init__(self, listener: socket.socket, service: Answering, config: SocketConfig, bounds: Bounds) -> None:
         """Take over a listening socket.
 
         Args:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from core.pins import Pins
     from core.records import HaltRecord, ResumeRecord, VetoRecord
     from core.verified import Verified
-    from signer.backends import HsmBackend
+    from signer.backends import Backend
     from signer.store import JournalStore
 
 HELD_MOST = 256
@@ -50,7 +50,7 @@ HELD_MOST = 256
 class Service:
     """One signer's state and its operations. One request at a time."""
 
-    def __init__(self, *, state: Path, pins: Pins, store: JournalStore, backend: HsmBackend) -> None:
+    def __init__(self, *, state: Path, pins: Pins, store: JournalStore, backend: Backend) -> None:
         """Take over what start-up has checked.
 
         Args:
@@ -103,6 +103,8 @@ class Service:
             return self._leased(now)
         if op == "checkpoint":
             raise RefusedError(Refusal.UNSUPPORTED, "this signer's key signs transactions, and nothing else")
+        if op != "status":
+            raise RefusedError(Refusal.UNSUPPORTED, "this signer signs alone, in no session")
         return self.status(now=now)
 
     def sign(self, bundle: Bundle, *, now: int) -> Signature:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 JOURNAL_FILE = "journal"
 
 
-def _no_failpoint(name: str) -> None:
+def no_failpoint(name: str) -> None:
     """Do nothing."""
 
 
@@ -44,7 +44,7 @@ class JournalStore:
         self._failed = False
         self.journal = journal
         self.policies: list[str] = []
-        self.failpoint: Callable[[str], None] = _no_failpoint
+        self.failpoint: Callable[[str], None] = no_failpoint
 
     def catch_up(self) -> None:
         """Bring the token's head up to the journal, if a token that was away left it behind.

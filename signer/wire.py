@@ -8,6 +8,13 @@ Requests have exactly these fields:
     {"v": 1, "op": "challenge", "known": [{"witness", "size"}]}
     {"v": 1, "op": "lease",   "leases": [SignedLease]}
     {"v": 1, "op": "checkpoint", "checkpoint": {"size", "root", "old", "proof"}}   (role `log` only)
+    {"v": 1, "op": "prepare", "bundle": Bundle}                                     (role `party` only, as all below)
+    {"v": 1, "op": "reserve", "bundle": Bundle}
+    {"v": 1, "op": "learn",   "certificates": [Certificate]}
+    {"v": 1, "op": "join",    "joining": {"bundle", "certificate", "terms"}}
+    {"v": 1, "op": "greet",   "terms": SessionTerms}                       (while the key is being made)
+    {"v": 1, "op": "begin",   "beginning": {"session", "hellos"}}
+    {"v": 1, "op": "turn",    "turn": {"session", "envelopes"}}
     {"v": 1, "op": "status"}
 
 Answers: ``{"v": 1, "ok": true, "result": {…}}``, or ``{"v": 1, "ok": false, "error": {"code", "message", "retry"}}``
@@ -33,10 +40,22 @@ OPERATIONS: dict[str, str | None] = {
     "challenge": "known",
     "lease": "leases",
     "checkpoint": "checkpoint",
+    "prepare": "bundle",
+    "reserve": "bundle",
+    "learn": "certificates",
+    "join": "joining",
+    "greet": "terms",
+    "begin": "beginning",
+    "turn": "turn",
     "status": None,
 }
 """Each operation with the one field that it takes."""
-RETRIED = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.LEASE, Refusal.INCLUSION})
+RETRIED = frozenset(
+    {
+        *(Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.LEASE, Refusal.INCLUSION),
+        *(Refusal.BEHIND, Refusal.SESSION),
+    }
+)
 """Refusals that say nothing about the case itself: a halt may be lifted, a clock may be set right, witnesses come."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.documents.roster import SignerRole, WalletKind
-from core.errors import CoreError, PolicyError, Refusal, RefusedError, require
+from core.errors import CoreError, PolicyError, Refusal, RefusedError, SpentTokenError, require
 from core.nonces import raised
 from core.verify import verify
 from demo.forgeries import CATALOGUE, Setting
@@ -90,6 +90,19 @@ def test_a_party_does_not_sign_alone_for_a_shared_wallet(world: World) -> None:
     party = dataclasses.replace(world.policy.signers[0], role=SignerRole.PARTY)
     wallets = tuple(dataclasses.replace(wallet, kind=WalletKind.MPC) for wallet in world.policy.wallets)
     adapt(world, signers=(party,), wallets=wallets)
+    pins = dataclasses.replace(world.pins, role=SignerRole.PARTY)
+    verified = verify(world.bundle(), pins, world.journal, world.now)
+    verified.journalled()
+    with pytest.raises(SpentTokenError, match="certificate"):
+        verified.spend()
+
+
+def test_neither_kind_of_signer_signs_for_the_other_kind_of_wallet(world: World) -> None:
+    shared = tuple(dataclasses.replace(wallet, kind=WalletKind.MPC) for wallet in world.policy.wallets)
+    adapt(world, wallets=shared)
+    assert refused(world) is Refusal.UNSUPPORTED
+    single = tuple(dataclasses.replace(wallet, kind=WalletKind.HSM) for wallet in world.policy.wallets)
+    adapt(world, wallets=single, signers=(dataclasses.replace(world.policy.signers[0], role=SignerRole.PARTY),))
     assert refused(world, role=SignerRole.PARTY) is Refusal.UNSUPPORTED
 
 
@@ -168,8 +181,9 @@ def test_each_setting_of_the_catalogue_is_an_institution_that_works() -> None:
         verify(bundle, made.pins, made.journal, NOW, held(expires=NOW + 1))
 
 
-ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG}
-"""Not in the catalogue, because they need another journal or other pins (tested above), or are the log signer's."""
+PARTIES = {Refusal.CERTIFICATE, Refusal.BEHIND, Refusal.SESSION, Refusal.FROZEN}
+ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG} | PARTIES
+"""Not in the catalogue: they need another journal or other pins (above), or are the log signer's or the parties'."""
 UNUSED = {Refusal.WRONG_CHAIN}
 """A wire code that nothing sends: an intent of another chain is malformed, or of an unknown wallet."""
 

@@ -26,7 +26,6 @@ def test_what_init_writes_can_be_read(unpinned: Rig) -> None:
     ("before", "after", "named"),
     [
         ('role = "hsm"', 'role = "king"', "role"),
-        ('role = "hsm"', 'role = "party"', "not built"),
         ('signer = "hsm-1"', 'signer = "HSM 1"', "roster id"),
         ('signer = "hsm-1"', 'signer = "hsm-1"\nsigns = true', "unknown setting"),
         ('label = "countersign-hsm-1"', "label = 7", "token.label"),

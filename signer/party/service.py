@@ -1,0 +1,226 @@
+"""What a party does with a request: it verifies the whole case as any signer, and signs only together with others.
+
+prepare  look at a case and change nothing
+reserve  verify it, journal its reservation, give this party's word on it
+learn    journal reservations that this party missed, from their certificates
+join     verify the case again, over all that was learned; journal the session's name; give this party's word on it
+begin    with everybody's word: the first round
+turn     one round after the other, until the signature is there, checked and written down
+
+A relay carries all of it and is believed nothing: every step checks what it is told against the case, the journal and
+the other parties' signatures.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from core.cancel import verify_cancel
+from core.certificate import join, learn, party_key, reservation_of
+from core.documents.bundle import Bundle
+from core.documents.party import Certificate, SessionTerms, SignedHello
+from core.errors import Refusal, RefusedError
+from core.keccak import keccak256
+from core.names import HASH32
+from core.records import AbortRecord, SignatureRecord
+from core.schema import Items, Struct, read_struct, write_struct
+from core.verify import verify
+from mpc import SignSession
+from signer.errors import Fault, RequestError
+from signer.party.envelopes import ENVELOPE, members, written
+from signer.party.session import SESSIONS_MOST, AbortedError, Session
+from signer.service import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.canonical import Json
+    from core.pins import Pins
+    from core.verified import Verified
+    from signer.party.backend import PartyBackend
+    from signer.party.party_key import PartyKey
+    from signer.store import JournalStore
+
+_CERTIFICATES = Items(Struct(lambda: Certificate), most=256)
+_HELLOS = Items(Struct(lambda: SignedHello), least=1, most=16)
+_ENVELOPES = Items(ENVELOPE, most=64)
+_REASON_MOST = 200
+
+
+class PartyService(Service):
+    """One party's state. One request at a time."""
+
+    def __init__(self, *, state: Path, pins: Pins, store: JournalStore, backend: PartyBackend, key: PartyKey) -> None:
+        """Take over what start-up has checked.
+
+        Args:
+            state: The party's folder.
+            pins: Pins with every accepted policy.
+            store: The journal, in step with the token.
+            backend: The shares.
+            key: The party's own key.
+        """
+        super().__init__(state=state, pins=pins, store=store, backend=backend)
+        self._shares = backend
+        self._key = key
+        self._sessions: dict[bytes, tuple[Session, Verified]] = {}
+
+    def handle(self, request: Json, *, now: int) -> Json:
+        """Carry out one request, as `Service.handle`."""
+        op = request["op"]
+        steps = {
+            "prepare": self._prepare,
+            "reserve": self._reserve,
+            "learn": self._learn,
+            "join": self._join,
+            "begin": self._begin,
+            "turn": self._turn,
+        }
+        if op == "sign":
+            raise RefusedError(Refusal.UNSUPPORTED, "a party signs in a session with others, never alone")
+        if op not in steps:
+            return super().handle(request, now=now)
+        if now > self.journal.clock:
+            self.journal.saw(now)
+        self._store.catch_up()
+        return steps[str(op)](request, now)
+
+    def _verify(self, bundle: Bundle, now: int) -> Verified:
+        check = verify if bundle.cancel is None else verify_cancel
+        verified = check(bundle, self.pins, self.journal, now)
+        self._shares.ready(verified.wallet)
+        return verified
+
+    def _journalled(self, bundle: Bundle, now: int) -> Verified:
+        verified = self._verify(bundle, now)
+        if verified.record is not None:
+            self._store.append(verified.record)
+            verified.journalled()
+        return verified
+
+    def _prepare(self, request: Json, now: int) -> Json:
+        verified = self._verify(Bundle.from_json(request["bundle"]), now)
+        stored = None
+        if verified.stored is not None:
+            made = self._signature(verified.stored, keccak256(verified.stored), repeated=True)
+            stored = write_struct(made, "signature")
+        wallet = verified.wallet
+        return {"epoch": self._shares.epoch(wallet), "stored": stored}
+
+    def _reserve(self, request: Json, now: int) -> Json:
+        bundle = Bundle.from_json(request["bundle"])
+        verified = self._journalled(bundle, now)
+        self.failpoint("party.after_reserve")
+        number = secrets.token_hex(16)
+        document = reservation_of(bundle, verified, self.pins, self.journal, now=now, number=number)
+        return write_struct(self._key.reserve(document), "reservation")
+
+    def _learn(self, request: Json, now: int) -> Json:
+        learned = 0
+        for certificate in _CERTIFICATES.read(request["certificates"], "certificates"):
+            record = learn(certificate, self.pins, self.journal, now=now)
+            if record is not None:
+                self._store.append(record)
+                learned += 1
+        return {"learned": learned}
+
+    def _join(self, request: Json, now: int) -> Json:
+        joining = members(request["joining"], {"bundle", "certificate", "terms"}, "joining")
+        bundle = Bundle.from_json(joining["bundle"])
+        certificate = read_struct(Certificate, joining["certificate"], "certificate")
+        terms = read_struct(SessionTerms, joining["terms"], "terms")
+        verified = self._journalled(bundle, now)
+        if verified.stored is not None:
+            raise RefusedError(Refusal.SESSION, "this very transaction is signed: prepare answers with it")
+        epoch = self._shares.epoch(verified.wallet)
+        record = join(
+            bundle, verified, certificate, terms, pins=self.pins, journal=self.journal, epoch=epoch, now=now
+        )
+        self._store.append(record)
+        self.failpoint("party.after_join")
+        indices = {name: place for place, name in enumerate(verified.wallet.signers, start=1)}
+        session = Session(terms, self.pins, self._key, indices, now=now)
+        self._make_room(now)
+        self._sessions[session.name] = session, verified
+        return write_struct(session.hello, "hello")
+
+    def _make_room(self, now: int) -> None:
+        for name in [name for name, (session, _) in self._sessions.items() if session.is_late(now)]:
+            del self._sessions[name]
+        while len(self._sessions) >= SESSIONS_MOST:
+            del self._sessions[next(iter(self._sessions))]
+
+    def _find(self, value: object, now: int) -> tuple[Session, Verified]:
+        name = HASH32.read(value, "session")
+        live = self._sessions.get(name)
+        if live is None or live[0].is_late(now):
+            self._sessions.pop(name, None)
+            raise RefusedError(Refusal.SESSION, "no such session goes on here")
+        return live
+
+    def _begin(self, request: Json, now: int) -> Json:
+        beginning = members(request["beginning"], {"session", "hellos"}, "beginning")
+        session, verified = self._find(beginning["session"], now)
+        hellos = _HELLOS.read(beginning["hellos"], "hellos")
+        self._check_halt(now)
+        policy = self.pins.policy(self.journal.policy_at(now))
+        keys = {name: party_key(policy, name) for name in session.terms.quorum}
+        share = self._shares.open(verified.wallet)
+        try:
+            own = share.index
+            others = [verified.wallet.signers.index(name) + 1 for name in session.terms.quorum]
+
+            def protocol() -> SignSession:
+                return SignSession(
+                    share,
+                    session=session.name,
+                    counterparties=[index for index in others if index != own],
+                    message_hash=verified.spend(),
+                )
+
+            envelopes = session.begin(hellos, keys, protocol, now=now)
+        except AbortedError as error:
+            raise self._aborted(session, error, now) from error
+        finally:
+            share.wipe()
+        return written(envelopes)
+
+    def _turn(self, request: Json, now: int) -> Json:
+        turn = members(request["turn"], {"session", "envelopes"}, "turn")
+        session, verified = self._find(turn["session"], now)
+        envelopes = _ENVELOPES.read(turn["envelopes"], "envelopes")
+        self._check_halt(now)
+        try:
+            answer = session.advance(envelopes)
+        except AbortedError as error:
+            raise self._aborted(session, error, now) from error
+        if not session.done:
+            return written(answer)
+        del self._sessions[session.name]
+        raw, transaction_hash = verified.finish(session.signature())
+        record = SignatureRecord(kind="signature", time=now, signing_hash=session.terms.message_hash, raw=raw)
+        self._store.note(record)
+        self.failpoint("party.after_signature_record")
+        made = self._signature(raw, transaction_hash, repeated=False)
+        return {"envelopes": [], "signature": write_struct(made, "signature")}
+
+    def _check_halt(self, now: int) -> None:
+        """A halt stops what goes on, too; so does a clock that went back."""
+        if self.journal.halted or now < self.journal.clock:
+            raise RefusedError(Refusal.HALTED, "this signer is halted, or its clock went back")
+
+    def _aborted(self, session: Session, error: AbortedError, now: int) -> RequestError:
+        self._sessions.pop(session.name, None)
+        record = AbortRecord(
+            kind="abort",
+            time=now,
+            session=session.name,
+            reason=error.reason[:_REASON_MOST] or "aborted",
+            culprits=error.culprits,
+            ban=error.ban and bool(error.culprits),
+            consents=(),
+        )
+        self._store.append(record)
+        blame = f"; caught: {', '.join(error.culprits)}" if error.culprits else ""
+        return RequestError(Fault.ABORTED, f"the session ended: {error.reason[:_REASON_MOST]}{blame}", retry=True)

@@ -1,0 +1,1 @@
+"""Parties of a threshold wallet: real processes, real tokens, a relay that nobody trusts."""
