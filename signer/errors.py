@@ -77,5 +77,4 @@ class Fault(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     FORBIDDEN = "forbidden"
-    ABORTED = "aborted"
     INTERNAL = "internal"

@@ -116,8 +116,7 @@ class Service:
             JournalWriteError: The disk refused.
         """
         self._store.catch_up()
-        check = verify if bundle.cancel is None else verify_cancel
-        verified = check(bundle, self.pins, self.journal, now, self._leases.held)
+        verified = self._verified(bundle, now)
         if verified.stored is None:
             self._backend.ready(verified.wallet)
         if verified.record is not None:
@@ -126,6 +125,11 @@ class Service:
         if verified.stored is not None:
             return self._signature(verified.stored, keccak256(verified.stored), repeated=True)
         return self._sign_now(verified, now=now)
+
+    def _verified(self, bundle: Bundle, now: int) -> Verified:
+        """Verify the whole case, a cancel's or a mandate's, under the leases that are held."""
+        check = verify if bundle.cancel is None else verify_cancel
+        return check(bundle, self.pins, self.journal, now, self._leases.held)
 
     def _sign_now(self, verified: Verified, *, now: int) -> Signature:
         raw, transaction_hash = self._backend.sign(verified)

@@ -40,11 +40,16 @@ _NOTHING = bytes(32)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """One message. `receiver` null: for everybody. `echo`: what the sender saw for everybody in the last round."""
+    """One message. `receiver` null: for everybody. `echo`: what the sender saw for everybody in the last round.
+
+    `count` says how many envelopes of this round each receiver gets from this sender, so that whoever leaves one out
+    puts the blame on nobody else.
+    """
 
     session: bytes = of(HASH32)
     round: int = of(Integer(least=1, most=_ROUNDS_MOST))
     sequence: int = of(Integer(most=64))
+    count: int = of(Integer(least=1, most=64))
     sender: str = of(SLUG)
     receiver: str | None = of(Maybe(SLUG))
     echo: bytes = of(HASH32)
@@ -116,17 +121,21 @@ class Channel:
             messages: Receivers (null: everybody) and what they are told.
         """
         self.round += 1
-        made = [self._close(place, receiver, body) for place, (receiver, body) in enumerate(messages)]
+        listed = list(messages)
+        for_all = sum(receiver is None for receiver, _ in listed)
+        count = for_all + (len(listed) - for_all) // max(1, len(self.parties) - 1)
+        made = [self._close(place, count, receiver, body) for place, (receiver, body) in enumerate(listed)]
         for envelope in made:
             if envelope.receiver is None:
                 self._told[self._own] = hashlib.sha256(envelope.body).digest()
         return made
 
-    def _close(self, sequence: int, receiver: str | None, clear: bytes) -> Envelope:
+    def _close(self, sequence: int, count: int, receiver: str | None, clear: bytes) -> Envelope:
         bare = Envelope(
             session=self._session,
             round=self.round,
             sequence=sequence,
+            count=count,
             sender=self._own,
             receiver=receiver,
             echo=self._echo,
@@ -147,15 +156,16 @@ class Channel:
         Raises:
             CheatError: Naming whom a signature convicts; nobody, where the relay alone may have done it.
         """
-        opened: list[tuple[str, bytes]] = []
-        seen: set[tuple[str, int]] = set()
-        for envelope in envelopes:
+        delivered = list(envelopes)
+        for envelope in delivered:
             self._check(envelope)
-            place = (envelope.sender, envelope.sequence)
-            if place in seen:
-                raise CheatError("an envelope came twice", ())
-            seen.add(place)
-            opened.append((envelope.sender, self._clear(envelope)))
+        for name in self.parties:
+            mine = [envelope for envelope in delivered if envelope.sender == name]
+            wanted = {len(mine)} if name != self._own else set()
+            places = {envelope.sequence for envelope in mine}
+            if {envelope.count for envelope in mine} != wanted or len(places) != len(mine):
+                raise CheatError(f"envelopes of {name} are missing, or came twice", ())
+        opened = [(envelope.sender, self._clear(envelope)) for envelope in delivered]
         parts = b"".join(name.encode() + b"\0" + self._told[name] for name in self.parties if name in self._told)
         self._echo = hashlib.sha256(parts).digest() if self._told else _NOTHING
         self._told = {}

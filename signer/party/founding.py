@@ -20,7 +20,7 @@ from core.names import HASH32
 from core.pins import Pins
 from core.schema import Items, Struct, read_struct, write_struct
 from mpc import DkgSession
-from signer.errors import ConfigError, Fault, RequestError, TokenKeyError
+from signer.errors import ConfigError, TokenKeyError
 from signer.party.envelopes import ENVELOPE, members, written
 from signer.party.session import AbortedError, Session
 from signer.party.shares import ShareName
@@ -104,9 +104,7 @@ class FoundingService:
         except AbortedError as error:
             self._session = self._protocol = None
             blame = f"; caught: {', '.join(error.culprits)}" if error.culprits else ""
-            raise RequestError(
-                Fault.ABORTED, f"the session ended: {error.reason[:200]}{blame}", retry=True
-            ) from error
+            raise RefusedError(Refusal.SESSION, f"the session ended: {error.reason[:200]}{blame}") from error
 
     def _greet(self, request: Json, now: int) -> Json:
         terms = read_struct(SessionTerms, request["terms"], "terms")

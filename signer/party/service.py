@@ -16,7 +16,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from core.cancel import verify_cancel
 from core.certificate import join, learn, party_key, reservation_of
 from core.documents.bundle import Bundle
 from core.documents.party import Certificate, SessionTerms, SignedHello
@@ -25,9 +24,7 @@ from core.keccak import keccak256
 from core.names import HASH32
 from core.records import AbortRecord, SignatureRecord
 from core.schema import Items, Struct, read_struct, write_struct
-from core.verify import verify
 from mpc import SignSession
-from signer.errors import Fault, RequestError
 from signer.party.envelopes import ENVELOPE, members, written
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
 from signer.service import Service
@@ -87,8 +84,7 @@ class PartyService(Service):
         return steps[str(op)](request, now)
 
     def _verify(self, bundle: Bundle, now: int) -> Verified:
-        check = verify if bundle.cancel is None else verify_cancel
-        verified = check(bundle, self.pins, self.journal, now)
+        verified = self._verified(bundle, now)
         self._shares.ready(verified.wallet)
         return verified
 
@@ -210,7 +206,7 @@ class PartyService(Service):
         if self.journal.halted or now < self.journal.clock:
             raise RefusedError(Refusal.HALTED, "this signer is halted, or its clock went back")
 
-    def _aborted(self, session: Session, error: AbortedError, now: int) -> RequestError:
+    def _aborted(self, session: Session, error: AbortedError, now: int) -> RefusedError:
         self._sessions.pop(session.name, None)
         record = AbortRecord(
             kind="abort",
@@ -223,4 +219,4 @@ class PartyService(Service):
         )
         self._store.append(record)
         blame = f"; caught: {', '.join(error.culprits)}" if error.culprits else ""
-        return RequestError(Fault.ABORTED, f"the session ended: {error.reason[:_REASON_MOST]}{blame}", retry=True)
+        return RefusedError(Refusal.SESSION, f"the session ended: {error.reason[:_REASON_MOST]}{blame}")
