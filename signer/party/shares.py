@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11 import exceptions as ck
 
 from core.canonical import canonical_of_codecs, parse
 from core.errors import CoreError
@@ -23,7 +24,7 @@ from core.names import ACCOUNT, COUNT, DIGEST, SLUG
 from core.schema import Base64Url, Constant, of, read_struct, write_struct
 from mpc import Share, ShareError
 from signer.config import check_private
-from signer.errors import ConfigError, HsmUnavailableError, ShareFileError, TokenKeyError
+from signer.errors import ConfigError, ShareFileError, TokenKeyError
 from signer.files import sync_folder, write_new
 
 if TYPE_CHECKING:
@@ -135,14 +136,7 @@ class ShareStore:
         file = _read(path)
         if ShareName(**{field.name: getattr(file, field.name) for field in dataclasses.fields(ShareName)}) != name:
             raise ShareFileError(f"{path.name}: holds another share than its name says")
-        try:
-            data_key = self._hsm.run(
-                lambda session: _unwrap(session, file.wrapped_key, file.key_nonce, name.associated)
-            )
-        except HsmUnavailableError as error:
-            # A token answers to a wrong tag as it does to trouble of its own: only what else works tells them apart.
-            self._hsm.run(_probe)
-            raise ShareFileError(f"{path.name}: its key does not open: damaged, or of another token") from error
+        data_key = self._hsm.run(lambda session: _open_key(session, file, name.associated))
         try:
             clear = bytearray(AESGCM(data_key).decrypt(file.nonce, file.sealed, name.associated))
         except InvalidTag as error:
@@ -274,6 +268,15 @@ def _unwrap(session: Session, wrapped: bytes, nonce: bytes, associated: bytes) -
     parameters = GCMParams(nonce, associated, _TAG_BITS)
     clear = cast("bytes", key.decrypt(wrapped, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
     return bytearray(clear)
+
+
+def _open_key(session: Session, file: ShareFile, associated: bytes) -> bytearray:
+    try:
+        return _unwrap(session, file.wrapped_key, file.key_nonce, associated)
+    except (ck.GeneralError, ck.EncryptedDataInvalid, ck.EncryptedDataLenRange) as error:
+        # A token answers to a wrong tag as it does to trouble of its own: only what else works tells them apart.
+        _probe(session)
+        raise ShareFileError(f"{file.file}: its key does not open: damaged, or of another token") from error
 
 
 def _probe(session: Session) -> None:
