@@ -79,7 +79,12 @@ class Relay:
         bad = {name: answer["error"] for name, answer in answers.items() if answer.get("ok") is not True}
         return good, bad
 
-    def _all(self, what: str, requests: Mapping[str, Answer]) -> dict[str, Answer]:
+    def ask_all(self, what: str, requests: Mapping[str, Answer]) -> dict[str, Answer]:
+        """Ask several parties at once, all of whom have to agree.
+
+        Raises:
+            RelayError: If any does not.
+        """
         good, bad = self.ask(requests)
         if bad:
             raise RelayError(f"{what}: {len(bad)} of {len(requests)} parties refused", bad)
@@ -99,7 +104,7 @@ class Relay:
             RelayError: If a party ended it.
         """
         beginning = {"session": session, "hellos": list(hellos.values())}
-        answers = self._all("begin", {name: {"op": "begin", "beginning": beginning} for name in hellos})
+        answers = self.ask_all("begin", {name: {"op": "begin", "beginning": beginning} for name in hellos})
         for number in range(1, _ROUNDS_MOST + 1):
             sent = [envelope for answer in answers.values() for envelope in answer["envelopes"]]
             if not sent:
@@ -107,7 +112,7 @@ class Relay:
             turns = {
                 name: {"op": "turn", "turn": {"session": session, "envelopes": _for(name, sent)}} for name in hellos
             }
-            answers = self._all(f"round {number}", turns)
+            answers = self.ask_all(f"round {number}", turns)
         raise RelayError("the session has more rounds than any protocol", {})
 
     def sign(
@@ -163,7 +168,7 @@ class Relay:
             nonce=secrets.token_bytes(32),
         )
         joining = {"bundle": bundle, "certificate": certificate, "terms": write_struct(terms, "terms")}
-        hellos = self._all("join", {name: {"op": "join", "joining": joining} for name in quorum})
+        hellos = self.ask_all("join", {name: {"op": "join", "joining": joining} for name in quorum})
         name = session_id(terms, bundle["header"]["deployment"])
         answers = self.rounds("0x" + name.hex(), hellos)
         return next(answer["signature"] for answer in answers.values())

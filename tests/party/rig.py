@@ -20,7 +20,6 @@ from core.canonical import canonical
 from core.documents.roster import Profile, SignerEntry, SignerRole, Wallet, WalletKind
 from core.founding import KIND, FoundingParty, FoundingPlan
 from core.schema import write_struct
-from core.sessions import session_id
 from courier.client import exchange
 from courier.relay import Relay
 from signer.provision import init_state
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from core.documents.bundle import Bundle
 
 GWEI = 10**9
-NO_DEPLOYMENT = "0" * 64
 RELAY_SECONDS = 30.0
 
 
@@ -122,8 +120,8 @@ def plan_of(base: Path, threshold: int, names: tuple[str, ...]) -> FoundingPlan:
     )
 
 
-def make_key(base: Path, plan: FoundingPlan) -> list[dict[str, str]]:
-    """Have the parties make their key, each in its own process; return what each says came out."""
+def make_key(base: Path, plan: FoundingPlan) -> dict[str, str]:
+    """Have the parties make their key, each in its own process; return what all of them say came out."""
     file = base / "plan.json"
     file.write_bytes(canonical(write_struct(plan, "plan")))
     with ExitStack() as stack:
@@ -131,21 +129,28 @@ def make_key(base: Path, plan: FoundingPlan) -> list[dict[str, str]]:
             party.id: stack.enter_context(serving(base / party.id, "found", str(file), "--expect", plan.digest)).path
             for party in plan.parties
         }
-        relay = stack.enter_context(Relay(sockets, RELAY_SECONDS))
-        terms = write_struct(plan.terms, "terms")
-        hellos, refused = relay.ask({name: {"op": "greet", "terms": terms} for name in sockets})
-        assert not refused, refused
-        name = session_id(plan.terms, NO_DEPLOYMENT)
-        answers = relay.rounds("0x" + name.hex(), hellos)
-        return [answer["made"] for answer in answers.values()]
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "courier.found", str(file)),
+                *(f"--party={name}={path}" for name, path in sockets.items()),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        *said, last = done.stdout.splitlines()
+        made: dict[str, str] = json.loads(last)
+        assert said == [f"{party.id} says {made['address']}" for party in plan.parties]
+        return made
 
 
 def found(base: Path, threshold: int, parties: int) -> Founded:
     """Make a t-of-n key."""
     plan = plan_of(base, threshold, tuple(f"party-{place}" for place in range(1, parties + 1)))
-    made = make_key(base, plan)
-    assert all(one == made[0] for one in made), made
-    return Founded(base, plan, made[0])
+    return Founded(base, plan, make_key(base, plan))
 
 
 class Group:
