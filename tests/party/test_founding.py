@@ -53,7 +53,8 @@ def plan(threshold: int = 2, parties: int = 3, profile: Profile = Profile.PRODUC
 def test_no_failure_domain_holds_as_many_shares_as_sign(domain: str) -> None:
     check_plan(plan())
     with pytest.raises(PolicyError, match=f"{domain} one holds 3 shares: 2 of them sign"):
-        check_plan(plan(**{domain: "one"}))
+        shared: dict[str, Any] = {domain: "one"}
+        check_plan(plan(**shared))
 
 
 def test_a_demonstration_has_one_vendor_and_no_other_excuse() -> None:
