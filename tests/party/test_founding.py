@@ -52,8 +52,8 @@ def plan(threshold: int = 2, parties: int = 3, profile: Profile = Profile.PRODUC
 @pytest.mark.parametrize("domain", ["host", "site", "administrator", "vendor"])
 def test_no_failure_domain_holds_as_many_shares_as_sign(domain: str) -> None:
     check_plan(plan())
+    shared: dict[str, Any] = {domain: "one"}
     with pytest.raises(PolicyError, match=f"{domain} one holds 3 shares: 2 of them sign"):
-        shared: dict[str, Any] = {domain: "one"}
         check_plan(plan(**shared))
 
 
