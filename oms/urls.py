@@ -7,6 +7,7 @@ from django.urls import path
 from oms import (
     alarm_pages,
     api,
+    consent_pages,
     hand_pages,
     home_pages,
     list_pages,
@@ -45,6 +46,7 @@ urlpatterns = [
     path("queue/csv/", list_pages.queue_csv, name="queue_csv"),
     path("queue/reject/", list_pages.reject, name="reject"),
     path("queue/<slug:reference>/", views.case, name="case"),
+    path("queue/<slug:reference>/attestations/", consent_pages.case_attestations, name="case_attestations"),
     path("policies/<slug:digest>/", policy_views.policy, name="policy"),
     path("api/policies/<slug:digest>/consents/", policy_views.PolicyConsentView.as_view(), name="policy_consent"),
     path("api/requests/", api.AskView.as_view(), name="request_ask"),

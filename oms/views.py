@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from approvals.roles import Permission, needs
 from core.canonical import parse
+from oms.consent_standing import case_standing
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from oms.forms import NewRequestForm
 from oms.presenters import detail_of, digest_groups
@@ -27,7 +28,7 @@ from oms.selectors import (
     requests_visible,
 )
 from oms.services import request_preview
-from policies.selectors import policy_active
+from policies.selectors import policy_active, policy_find
 
 if TYPE_CHECKING:
     from approvals.models import User
@@ -59,8 +60,18 @@ def _found(request: HttpRequest, reference: str) -> TransactionRequest:
         raise Http404(str(error)) from error
 
 
-def consent_link(*, document: object, decision: str, actor: str, claimed: dict[str, str]) -> str:
-    """Return what the consent origin is asked for, as the page's script sends it."""
+def consent_link(
+    *, document: object, decision: str, actor: str, claimed: dict[str, str], standing: dict[str, object] | None = None
+) -> str:
+    """Return what the consent origin is asked for, as the page's script sends it.
+
+    Args:
+        document: What is to be signed, JSON.
+        decision: What it is opened for.
+        actor: Whose key is asked.
+        claimed: What this server claims, shown as such.
+        standing: Further fields of the request: who has spoken, which rules ask for people.
+    """
     asked = {
         "v": 1,
         "subject_type": "mandate",
@@ -70,6 +81,7 @@ def consent_link(*, document: object, decision: str, actor: str, claimed: dict[s
         "credentials": [],
         "return_origin": settings.COUNTERSIGN_WEB_ORIGIN,
         "claimed": claimed,
+        **(standing or {}),
     }
     return json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
 
@@ -182,8 +194,20 @@ def case(request: HttpRequest, reference: str) -> HttpResponse:
         may_withdraw=may_withdraw(user=user, request=found),
         consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN,
         submit=reverse("oms:request_consent", args=[found.reference]),
+        attestations=_attestations(found),
         consent_request=consent_link(
-            document=parse(found.mandate_text.encode()), decision="review", actor=user.person_id, claimed={}
+            document=parse(found.mandate_text.encode()),
+            decision="review",
+            actor=user.person_id,
+            claimed={},
+            standing=case_standing(request=found),
         ),
     )
     return render(request, "oms/case.html", context)
+
+
+def _attestations(found: TransactionRequest) -> str:
+    """Return where the attesters are asked before the case is opened for signing; empty where there are none."""
+    policy = policy_find(digest=found.policy_digest)
+    asked = policy is not None and policy.attester_threshold > 0
+    return reverse("oms:case_attestations", args=[found.reference]) if asked else ""

@@ -21,11 +21,31 @@ function acknowledge(ok, message) {
   opened.postMessage({ type: "countersign.ack.v1", ok, message }, origin);
 }
 
-button.addEventListener("click", () => {
-  opened = window.open(`${origin}/#${encode(panel.dataset.request)}`, "countersign-consent");
-  status.textContent = opened
-    ? "Waiting for the consent page …"
-    : "The browser blocked the consent page. Allow pop-ups for this site and try again.";
+// What attesters sign lasts minutes, so it is asked for when a person opens the case. Without an answer the consent
+// page says in red that nothing is attested; it never depends on our word.
+async function withAttestations() {
+  try {
+    const answer = await fetch(panel.dataset.attestations, { credentials: "same-origin", redirect: "error" });
+    const { attestations } = await answer.json();
+    return JSON.stringify({ ...asked, attestations });
+  } catch {
+    return panel.dataset.request;
+  }
+}
+
+button.addEventListener("click", async () => {
+  const asks = Boolean(panel.dataset.attestations);
+  // Opened before anything is waited for: browsers block windows that open later than the click.
+  opened = window.open(asks ? "" : `${origin}/#${encode(panel.dataset.request)}`, "countersign-consent");
+  if (opened === null) {
+    status.textContent = "The browser blocked the consent page. Allow pop-ups for this site and try again.";
+    return;
+  }
+  if (asks) {
+    status.textContent = "Asking the attesters …";
+    opened.location = `${origin}/#${encode(await withAttestations())}`;
+  }
+  status.textContent = "Waiting for the consent page …";
 });
 
 window.addEventListener("message", async (event) => {

@@ -174,7 +174,7 @@ def test_without_enough_attesters_the_page_says_so(page: Page, house: House, att
 
 def test_a_simulation_that_fails_is_told_in_red(page: Page, house: House, attested: World, picture: Picture) -> None:
     intent = attested.intent(to=STRANGER)
-    facts = {**_FACTS, "simulation.success": ("false",), "risk.score": ("900",)}
+    facts: Facts = {**_FACTS, "simulation.success": ("false",), "risk.score": ("900",)}
     both = _written([_attest(attested, intent, name, facts) for name in ("attester-1", "attester-3")])
     page.goto(house.address(attested.mandate(intent).to_json(), "review", "rita", attestations=both))
     page.locator("[data-code=simulation_failed]").wait_for()
