@@ -1,4 +1,4 @@
-"""Sign-in keys: handing out tickets, enrolling, signing in."""
+"""Sign-in keys: handing out tickets, enrolling, locking."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils import timezone
 
-from approvals.errors import EnrolmentRefusedError, SignInRefusedError
+from approvals.errors import EnrolmentRefusedError
 from approvals.models import EnrolmentTicket, SecurityKey
-from approvals.selectors import key_get_for_sign_in
+from approvals.session_services import EndedWhy, sessions_end
 from approvals.software_keys import (
     demo_keys_read,
     demo_keys_write,
     software_key_generate,
     software_keys_allowed,
 )
-from approvals.webauthn import NewKey, registration_complete, sign_in_complete, sign_in_credential
+from approvals.webauthn import NewKey, registration_complete
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
@@ -29,19 +30,30 @@ if TYPE_CHECKING:
     from approvals.models import User
 
 TICKET_LIFETIME = dt.timedelta(minutes=30)
-_NOT_KNOWN = "This security key is not enrolled here, or may not be used any more. Ask an administrator."
 
 
 def _ticket_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def ticket_create(*, user: User, actor: str, now: dt.datetime) -> str:
-    """Hand out a one-time permission to enrol a key, and return its token, which is stored nowhere."""
+def ticket_create(*, user: User, actor: str, now: dt.datetime, by: User | None = None) -> str:
+    """Hand out a one-time permission to enrol a key, and return its token, which is stored nowhere.
+
+    Args:
+        user: Whose key it will be.
+        actor: Who hands it out, for the log.
+        now: The current time.
+        by: Who hands it out on a page; None at the console, whose keys need no further confirmation.
+
+    Raises:
+        EnrolmentRefusedError: Somebody wants to add a key of their own.
+    """
+    if by is not None and by.pk == user.pk:
+        raise EnrolmentRefusedError("Nobody hands a link to themselves: ask another administrator.")
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         EnrolmentTicket.objects.create(
-            user=user, token_digest=_ticket_digest(token), expires_at=now + TICKET_LIFETIME
+            user=user, by=by, token_digest=_ticket_digest(token), expires_at=now + TICKET_LIFETIME
         )
         entry_append(
             actor=actor, tag=AuditTag.TICKET_CREATED, subject=user.person_id, payload={}, severity=Severity.WARNING
@@ -62,12 +74,14 @@ def ticket_get(*, token: str, now: dt.datetime) -> EnrolmentTicket:
     return ticket
 
 
-def key_store(*, user: User, key: NewKey, name: str, actor: str, software: bool = False) -> SecurityKey:
+def key_store(
+    *, user: User, key: NewKey, name: str, actor: str, software: bool = False, confirmed: bool = True
+) -> SecurityKey:
     """Store a verified key in the caller's transaction, with its audit entry."""
     stored: SecurityKey = SecurityKey.objects.create(
         user=user,
         name=name,
-        confirmed=True,
+        confirmed=confirmed,
         credential_id=key.credential_id,
         public_key=key.credential_data,
         aaguid=key.aaguid,
@@ -78,7 +92,12 @@ def key_store(*, user: User, key: NewKey, name: str, actor: str, software: bool 
         actor=actor,
         tag=AuditTag.KEY_ENROLLED,
         subject=user.person_id,
-        payload={"aaguid": key.aaguid, "credential": key.credential_id, "software": software},
+        payload={
+            "aaguid": key.aaguid,
+            "confirmed": confirmed,
+            "credential": key.credential_id,
+            "software": software,
+        },
         severity=Severity.WARNING,
     )
     return stored
@@ -87,10 +106,12 @@ def key_store(*, user: User, key: NewKey, name: str, actor: str, software: bool 
 def key_enrol(*, token: str, state: Mapping[str, Any], response: Mapping[str, Any], now: dt.datetime) -> SecurityKey:
     """Enrol the key that answered, and use the ticket up.
 
+    A key of a link that an administrator handed out opens nothing before two others confirmed it.
+
     Raises:
         EnrolmentRefusedError: If ticket or key does not hold.
     """
-    key = registration_complete(state=state, response=response)
+    key = registration_complete(state=state, response=response, now=now)
     with transaction.atomic():
         ticket = ticket_get(token=token, now=now)
         # Compare and swap: of two browsers with one link, one enrols.
@@ -98,82 +119,18 @@ def key_enrol(*, token: str, state: Mapping[str, Any], response: Mapping[str, An
             raise EnrolmentRefusedError("This enrolment link was used. Ask for a new one.")
         if SecurityKey.objects.filter(credential_id=key.credential_id).exists():
             raise EnrolmentRefusedError("This key is enrolled already.")
-        return key_store(user=ticket.user, key=key, name="Security key", actor=ticket.user.person_id)
-
-
-def _refuse(*, subject: str, why: str, credential: str, severity: Severity) -> None:
-    entry_append(
-        actor="system:sign-in",
-        tag=AuditTag.SESSION_REFUSED,
-        subject=subject,
-        payload={"credential": credential[:64], "why": why},
-        severity=severity,
-    )
-
-
-def key_sign_in(*, state: Mapping[str, Any], response: Mapping[str, Any], now: dt.datetime) -> SecurityKey:
-    """Verify who signs in, and return their key.
-
-    A counter that went back locks the key: two devices hold it. The lock commits, the sign-in does not.
-
-    Raises:
-        SignInRefusedError: If they did not prove it.
-    """
-    credential = sign_in_credential(response=response)
-    refusal: SignInRefusedError | None = None
-    with transaction.atomic():
-        key = key_get_for_sign_in(credential_id=credential)
-        if key is None or key.locked or (key.software and not software_keys_allowed()):
-            _refuse(
-                subject="" if key is None else key.user.person_id,
-                why="not enrolled, locked, or a software key outside the demo",
-                credential=credential,
-                severity=Severity.WARNING,
-            )
-            refusal = SignInRefusedError(_NOT_KNOWN)
-        else:
-            refusal = _check(key, state=state, response=response, now=now)
-    if refusal is not None or key is None:
-        raise refusal or SignInRefusedError(_NOT_KNOWN)
-    return key
-
-
-def _check(
-    key: SecurityKey, *, state: Mapping[str, Any], response: Mapping[str, Any], now: dt.datetime
-) -> SignInRefusedError | None:
-    person = key.user.person_id
-    try:
-        counter = sign_in_complete(state=state, response=response, credential_data=key.public_key)
-    except SignInRefusedError as error:
-        _refuse(subject=person, why=str(error), credential=key.credential_id, severity=Severity.WARNING)
-        return error
-    # 0 and 0 is a key that keeps no counter.
-    if (counter or key.sign_count) and counter <= key.sign_count:
-        key.locked = True
-        key.save(update_fields=["locked"])
-        entry_append(
-            actor="system:sign-in",
-            tag=AuditTag.KEY_LOCKED,
-            subject=person,
-            payload={"credential": key.credential_id, "seen": counter, "stored": key.sign_count},
-            severity=Severity.CRITICAL,
+        number = SecurityKey.objects.filter(user=ticket.user).count() + 1
+        return key_store(
+            user=ticket.user,
+            key=key,
+            name=f"Security key {number}",
+            actor=ticket.user.person_id,
+            confirmed=ticket.by is None,
         )
-        return SignInRefusedError(_NOT_KNOWN)
-    key.sign_count, key.last_used_at = counter, now
-    key.save(update_fields=["sign_count", "last_used_at"])
-    entry_append(actor=person, tag=AuditTag.SESSION_OPENED, subject=person, payload={"credential": key.credential_id})
-    return None
-
-
-def session_closed(*, person: str, expired: bool) -> None:
-    """Record that a session ended, in a transaction of its own."""
-    with transaction.atomic():
-        tag = AuditTag.SESSION_EXPIRED if expired else AuditTag.SESSION_CLOSED
-        entry_append(actor=person, tag=tag, subject=person, payload={})
 
 
 def key_lock(*, key_id: int, actor: str, now: dt.datetime) -> None:
-    """Lock a key for good: lost, stolen, or its owner has left."""
+    """Lock a key for good: lost, stolen, or its owner has left. What it opened ends at once."""
     with transaction.atomic():
         key = SecurityKey.objects.select_for_update(of=("self",)).select_related("user").get(pk=key_id)
         if key.locked:
@@ -187,10 +144,21 @@ def key_lock(*, key_id: int, actor: str, now: dt.datetime) -> None:
             payload={"at": int(now.timestamp()), "credential": key.credential_id},
             severity=Severity.WARNING,
         )
+        sessions_end(user=key.user, why=EndedWhy.KEY_LOCKED, actor=actor, now=now, key=key)
 
 
-def account_record_change(*, user: User, actor: str, created: bool, fields: list[str]) -> None:
-    """Write the entry of an account's change; inside the change's transaction."""
+def account_record_change(
+    *, user: User, actor: str, created: bool, fields: list[str], now: dt.datetime | None = None
+) -> None:
+    """Write the entry of an account's change, inside the change's transaction; who is shut out is out at once.
+
+    Args:
+        user: As it is now.
+        actor: Who changed it.
+        created: It is new.
+        fields: What was changed.
+        now: The current time; None for the clock.
+    """
     payload: dict[str, object] = {
         "active": user.is_active,
         "created": created,
@@ -200,6 +168,8 @@ def account_record_change(*, user: User, actor: str, created: bool, fields: list
     }
     severity = Severity.WARNING if user.is_staff or user.is_superuser else Severity.INFO
     entry_append(actor=actor, tag=AuditTag.USER_CHANGED, subject=user.person_id, payload=payload, severity=severity)
+    if not user.is_active:
+        sessions_end(user=user, why=EndedWhy.PERSON_LOCKED, actor=actor, now=now or timezone.now())
 
 
 def demo_key_enrol(*, user: User) -> SecurityKey:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import django_otp
 from django.conf import settings
-from django.contrib import auth
+from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,10 +18,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from approvals import webauthn
 from approvals.access import access_sync_user, policy_in_force
+from approvals.addresses import address_of, browser_of
 from approvals.errors import ApprovalsError, EnrolmentRefusedError, SignInRefusedError
-from approvals.selectors import key_list_for_user
-from approvals.services import key_enrol, key_sign_in, session_closed, ticket_get
+from approvals.selectors import key_fingerprint_of, key_list_for_user
+from approvals.services import key_enrol, ticket_get
+from approvals.session_services import WORDS, EndedWhy, session_end, session_get, session_open
 from approvals.sessions import WHY, session_begin
+from approvals.sign_in import challenge_begin, key_prove
 from approvals.software_keys import demo_keys_read
 from core.canonical import parse
 from core.errors import EncodingError
@@ -29,12 +32,19 @@ from core.errors import EncodingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from approvals.models import PersonSession
+
 _SIGN_IN, _ENROL = "sign_in_state", "enrol_state"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 _BODY_MOST = 64 * 1024
 
 
-def _body(request: HttpRequest) -> Mapping[str, Any]:
+def body_of(request: HttpRequest) -> Mapping[str, Any]:
+    """Read what a page's script sent.
+
+    Raises:
+        SignInRefusedError: It is no JSON object.
+    """
     try:
         value = parse(request.body, max_bytes=_BODY_MOST)
     except EncodingError as error:
@@ -44,12 +54,14 @@ def _body(request: HttpRequest) -> Mapping[str, Any]:
     return value
 
 
-def _problem(error: ApprovalsError, *, status: int = 403) -> JsonResponse:
+def problem(error: ApprovalsError, *, status: int = 403) -> JsonResponse:
+    """Answer a page's script that something was refused (RFC 9457)."""
     body = {"type": "about:blank", "title": "Refused", "status": status, "detail": str(error)}
     return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
-def _next(request: HttpRequest) -> str:
+def next_of(request: HttpRequest) -> str:
+    """Return the address to go on to, if it is one of this site's."""
     wanted = request.GET.get("next", "")
     hosts = {request.get_host()}
     safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
@@ -62,11 +74,12 @@ def _next(request: HttpRequest) -> str:
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """Show the sign-in page."""
     if request.user.is_authenticated:
-        return redirect(_next(request))
+        return redirect(next_of(request))
+    why = request.session.pop(WHY, None)
     context = {
         "demo_people": sorted(demo_keys_read()),
-        "next": _next(request),
-        "expired": request.session.pop(WHY, None) == "expired",
+        "next": next_of(request),
+        "ended": WORDS[EndedWhy(why)] if why in list(EndedWhy) else "",
     }
     return render(request, "approvals/sign_in.html", context)
 
@@ -75,8 +88,11 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @require_POST
 def sign_in_options(request: HttpRequest) -> HttpResponse:
-    """Hand out a challenge; it is good once."""
-    options, state = webauthn.sign_in_begin()
+    """Hand out a challenge; it is good once, and for five minutes."""
+    try:
+        options, state = challenge_begin(address=address_of(request), now=timezone.now())
+    except SignInRefusedError as error:
+        return problem(error)
     request.session[_SIGN_IN] = state
     return JsonResponse({"options": options, "rp_id": settings.COUNTERSIGN_RP_ID})
 
@@ -87,17 +103,34 @@ def sign_in_options(request: HttpRequest) -> HttpResponse:
 def sign_in_verify(request: HttpRequest) -> HttpResponse:
     """Take the security key's answer, and open a session."""
     state = request.session.pop(_SIGN_IN, None)
+    now = timezone.now()
     try:
-        if state is None:
-            raise SignInRefusedError("This attempt was used already. Reload the page and try again.")
-        key = key_sign_in(state=state, response=_body(request), now=timezone.now())
+        key = key_prove(state=state, response=body_of(request), address=address_of(request), now=now)
     except ApprovalsError as error:
-        return _problem(error)
+        return problem(error)
     access_sync_user(user=key.user, policy=policy_in_force())
     auth.login(request, key.user, backend=_BACKEND)
     django_otp.login(request, key)
     session_begin(request, now=int(time.time()))
-    return JsonResponse({"next": _next(request)})
+    request.session.save()
+    ended = session_open(
+        key=key,
+        session_key=str(request.session.session_key),
+        address=address_of(request),
+        browser=browser_of(request),
+        now=now,
+    )
+    if ended:
+        messages.warning(request, _replaced(ended[0]))
+    return JsonResponse({"next": next_of(request)})
+
+
+def _replaced(session: PersonSession) -> str:
+    since = session.opened_at.strftime("%d %b %H:%M UTC")
+    return (
+        f"You were signed in elsewhere since {since} (from {session.address}): that session has ended. If it was not "
+        "yours, tell an administrator at once."
+    )
 
 
 @login_not_required
@@ -114,8 +147,10 @@ def demo_key(request: HttpRequest, person: str) -> HttpResponse:  # noqa: ARG001
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Close the session."""
-    if request.user.is_authenticated:
-        session_closed(person=request.user.person_id, expired=False)
+    record = session_get(session_key=request.session.session_key)
+    if request.user.is_authenticated and record is not None:
+        actor = request.user.person_id
+        session_end(session=record, why=EndedWhy.SIGNED_OUT, actor=actor, now=timezone.now())
     auth.logout(request)
     return redirect(settings.LOGIN_URL)
 
@@ -140,7 +175,7 @@ def enrol_options(request: HttpRequest, token: str) -> HttpResponse:
     try:
         user = ticket_get(token=token, now=timezone.now()).user
     except EnrolmentRefusedError as error:
-        return _problem(error)
+        return problem(error)
     known = [key.public_key for key in key_list_for_user(user=user)]
     options, state = webauthn.registration_begin(user_id=user.person_id.encode(), name=user.display_name, known=known)
     request.session[_ENROL] = state
@@ -156,7 +191,8 @@ def enrol_verify(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if state is None:
             raise EnrolmentRefusedError("This attempt was used already. Reload the page and try again.")
-        key_enrol(token=token, state=state, response=_body(request), now=timezone.now())
+        key = key_enrol(token=token, state=state, response=body_of(request), now=timezone.now())
     except ApprovalsError as error:
-        return _problem(error)
-    return JsonResponse({"next": settings.LOGIN_URL})
+        return problem(error)
+    fingerprint = key_fingerprint_of(key=key)
+    return JsonResponse({"next": settings.LOGIN_URL, "confirmed": key.confirmed, "fingerprint": fingerprint})

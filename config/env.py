@@ -109,6 +109,11 @@ def dotted(name: str, *, default: str) -> tuple[str, ...]:
     return paths
 
 
+def words(name: str) -> tuple[str, ...]:
+    """Read names between commas; absent means none."""
+    return tuple(part.strip() for part in text(name, default="").split(",") if part.strip())
+
+
 def urls(name: str) -> dict[str, str]:
     """Read pairs such as ``w-1=https://witness.example``: names and where they answer; absent means none."""
     pairs = mapping(name)

@@ -49,6 +49,7 @@ COUNTERSIGN_SWEEPS = (
     "audit.watch.watch_sweep",
     "oms.anchor_sweep.anchors_sweep",
     "audit.alarm_ports.alarms_sweep",
+    "approvals.sweep.sweep_once",
 )
 # Who knows the states that an export of the log is replayed against.
 COUNTERSIGN_EXPORT_STATES = ("oms.selectors.request_states",)
@@ -85,6 +86,43 @@ COUNTERSIGN_POLL_VIEWS = (
     "admin:policies_draft_propose_status",
 )
 
+# How long a person's session lives without them and in any case, how many they may have at once, and how fresh a
+# touch of their key has to be for what is sensitive.
+COUNTERSIGN_SESSION_IDLE_SECONDS = env.integer(
+    "COUNTERSIGN_SESSION_IDLE_SECONDS", default=900, minimum=60, maximum=3600
+)
+COUNTERSIGN_SESSION_MOST_SECONDS = env.integer(
+    "COUNTERSIGN_SESSION_MOST_SECONDS", default=8 * 3600, minimum=300, maximum=12 * 3600
+)
+COUNTERSIGN_SESSIONS_EACH = env.integer("COUNTERSIGN_SESSIONS_EACH", default=1, minimum=1, maximum=5)
+COUNTERSIGN_STEP_UP_SECONDS = env.integer("COUNTERSIGN_STEP_UP_SECONDS", default=300, minimum=30, maximum=1800)
+# What asks for a fresh touch when something is sent there: a server's list, since a page could forget.
+COUNTERSIGN_STEP_UP_VIEWS = (
+    "admin:approvals_user_add",
+    "admin:approvals_user_change",
+    "admin:approvals_securitykey_changelist",
+    "admin:chains_chain_add",
+    "admin:chains_chain_change",
+    "admin:chains_node_add",
+    "admin:chains_node_change",
+    "admin:chains_node_changelist",
+    "admin:chains_asset_add",
+    "admin:chains_asset_change",
+    "admin:policies_draft_propose",
+    "approvals:person_lock",
+    "approvals:person_link",
+    "approvals:key_lock",
+    "approvals:key_confirm",
+    "approvals:enrolment_new",
+    "approvals:enrolment_end",
+)
+# How many proxies of ours stand in front and name the visitor's address.
+COUNTERSIGN_PROXIES = env.integer("COUNTERSIGN_PROXIES", default=0, minimum=0, maximum=5)
+# Which models of security keys may open this site, and whose makers' root certificates (PEM files, each pinned by
+# its SHA-256) vouch for them. Both empty: any model, which a production policy refuses.
+COUNTERSIGN_SIGN_IN_MODELS = env.words("COUNTERSIGN_SIGN_IN_MODELS")
+COUNTERSIGN_SIGN_IN_ROOTS = env.mapping("COUNTERSIGN_SIGN_IN_ROOTS")
+
 # ---------------------------------------------------------------------------------------------- security
 
 DEBUG = env.flag("COUNTERSIGN_DEBUG", default=False)
@@ -102,7 +140,7 @@ SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = _HTTPS
-SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_COOKIE_AGE = COUNTERSIGN_SESSION_MOST_SECONDS
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
 CSRF_COOKIE_SAMESITE = "Strict"
@@ -166,6 +204,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "approvals.sessions.SessionLimitMiddleware",
+    "approvals.step_up.StepUpMiddleware",
     # Every page is for people who have signed in; the few that are not say so themselves.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -19,7 +19,7 @@ class SecurityKey(Device):
     aaguid = models.CharField(max_length=32)
     sign_count = models.BigIntegerField(default=0)
     software = models.BooleanField(default=False)
-    locked = models.BooleanField(default=False, help_text="Its counter went back: it may have been cloned.")
+    locked = models.BooleanField(default=False, help_text="For good: lost, or its counter went back.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
@@ -33,8 +33,13 @@ class SecurityKey(Device):
 
 
 class EnrolmentTicket(models.Model):
-    """A one-time permission to enrol a sign-in key, handed out at the console. Only its digest is stored."""
+    """A one-time permission to enrol a sign-in key. Only its digest is stored.
 
+    One that was handed out at the console (`by` is null) enrols a key that may be used at once. Any other enrols one
+    that two other admins confirm first.
+    """
+
+    by = models.ForeignKey("approvals.User", null=True, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey("approvals.User", on_delete=models.PROTECT, related_name="+")
     token_digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
