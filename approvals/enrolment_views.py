@@ -67,7 +67,12 @@ def enrolments(request: HttpRequest) -> HttpResponse:
     rows = EnrolmentCase.objects.select_related("proposed_by")
     page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
     cases = [(case, enrolment_cosigners(case=case)) for case in page.object_list]
-    context = {"page": page, "cases": cases, "needed": COSIGNERS, "may_propose": may(request.user, Permission.MANAGE_PEOPLE)}
+    context = {
+        "page": page,
+        "cases": cases,
+        "needed": COSIGNERS,
+        "may_propose": may(request.user, Permission.MANAGE_PEOPLE),
+    }
     return render(request, "approvals/enrolments.html", context)
 
 
@@ -78,7 +83,9 @@ def enrolment_new(request: HttpRequest) -> HttpResponse:
     """Take the file that a person made at the consent page."""
     text = request.POST.get("enrolment", "")
     if request.method != "POST":
-        return render(request, "approvals/enrolment_new.html", {"consent_origin": settings.COUNTERSIGN_CONSENT_ORIGIN})
+        return render(
+            request, "approvals/enrolment_new.html", {"consent_origin": settings.COUNTERSIGN_CONSENT_ORIGIN}
+        )
     try:
         case = enrolment_propose(raw=text.encode(errors="replace"), by=_user(request), now=timezone.now())
     except EnrolmentRefusedError as error:

@@ -126,8 +126,6 @@ def person_link(request: HttpRequest, person_id: str) -> HttpResponse:
     """Hand out a link with which somebody enrols a sign-in key."""
     user, me = _account(person_id), _me(request)
     try:
-        if not user.is_active:
-            raise EnrolmentRefusedError("This account is shut out.")
         token = ticket_create(user=user, actor=me.person_id, now=timezone.now(), by=me)
     except EnrolmentRefusedError as error:
         return _refused(request, person_id, error)
@@ -222,7 +220,9 @@ def step_up(request: HttpRequest) -> HttpResponseBase:
     if proved_recently(request, now=int(time.time())):
         return redirect(next_of(request))
     keys = key_list_for_user(user=_me(request))
-    return render(request, "approvals/step_up.html", {"next": next_of(request), "software": keys.filter(software=True)})
+    return render(
+        request, "approvals/step_up.html", {"next": next_of(request), "software": keys.filter(software=True)}
+    )
 
 
 @never_cache

@@ -46,8 +46,10 @@ def ticket_create(*, user: User, actor: str, now: dt.datetime, by: User | None =
         by: Who hands it out on a page; None at the console, whose keys need no further confirmation.
 
     Raises:
-        EnrolmentRefusedError: Somebody wants to add a key of their own.
+        EnrolmentRefusedError: Somebody wants to add a key of their own, or the person is shut out.
     """
+    if not user.is_active:
+        raise EnrolmentRefusedError("This account is shut out: nobody enrols a key for it.")
     if by is not None and by.pk == user.pk:
         raise EnrolmentRefusedError("Nobody hands a link to themselves: ask another administrator.")
     token = secrets.token_urlsafe(32)

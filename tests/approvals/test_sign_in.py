@@ -2,85 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from fido2.utils import websafe_decode
+from fido2.cose import ES256
 
 from approvals.models import EnrolmentTicket, SecurityKey, User
 from approvals.services import ticket_create
-from approvals.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS, OPENED, SEEN
+from approvals.sessions import OPENED, SEEN
+from approvals.webauthn import CHALLENGE_SECONDS, sign_in_begin, sign_in_read, sign_in_verify
 from audit.models import AuditEntry
 from demo.softkey import BACKED_UP, BACKUP_ELIGIBLE, USER_PRESENT, USER_VERIFIED, SoftKey, b64url
+from tests.approvals.browser import GOOD, answer, options, sign_in, tags, verify
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
-    from django.test import Client
-
-GOOD = USER_PRESENT | USER_VERIFIED
-HARDWARE = bytes.fromhex("ee882879721c491397753dfcce97072a")
-
-
-@pytest.fixture
-def tessa(db: None) -> User:  # noqa: ARG001 - asks for the database
-    return User.objects.create_user("tessa", display_name="Tessa Trader", desk="desk-a")
-
-
-@pytest.fixture
-def soft() -> SoftKey:
-    return SoftKey.generate(aaguid=HARDWARE)
-
-
-@pytest.fixture
-def stored(tessa: User, soft: SoftKey) -> SecurityKey:
-    data = soft.aaguid + len(soft.credential_id).to_bytes(2, "big") + soft.credential_id + soft.cose
-    key: SecurityKey = SecurityKey.objects.create(
-        user=tessa,
-        name="key",
-        credential_id=b64url(soft.credential_id),
-        public_key=b64url(data),
-        aaguid=soft.aaguid.hex(),
-    )
-    return key
-
-
-def options(client: Client) -> dict[str, Any]:
-    body: dict[str, dict[str, Any]] = client.post(reverse("approvals:sign_in_options")).json()
-    return body["options"]
-
-
-def answer(soft: SoftKey, challenge: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - SoftKey.assertion's own
-    raw = websafe_decode(challenge)
-    parts: dict[str, Any] = {"origin": settings.COUNTERSIGN_WEB_ORIGIN, "rp_id": settings.COUNTERSIGN_RP_ID}
-    proof = soft.assertion(raw, **(parts | changes))
-    return {
-        "id": b64url(soft.credential_id),
-        "rawId": b64url(soft.credential_id),
-        "type": "public-key",
-        "clientExtensionResults": {},
-        "response": {
-            "clientDataJSON": b64url(proof.client_data_json),
-            "authenticatorData": b64url(proof.authenticator_data),
-            "signature": b64url(proof.signature),
-        },
-    }
-
-
-def verify(client: Client, body: dict[str, Any], query: str = "") -> HttpResponse:
-    address = reverse("approvals:sign_in_verify") + query
-    return client.post(address, json.dumps(body), content_type="application/json")  # type: ignore[return-value]
-
-
-def sign_in(client: Client, soft: SoftKey, **changes: Any) -> HttpResponse:  # noqa: ANN401 - as `answer`
-    return verify(client, answer(soft, options(client)["challenge"], **changes))
-
-
-def tags() -> list[str]:
-    return list(AuditEntry.objects.order_by("seq").values_list("tag", flat=True))
+    from collections.abc import Iterator
 
 
 @pytest.mark.usefixtures("stored")
@@ -136,8 +79,7 @@ def test_a_counter_that_goes_back_locks_the_key(client: Client, soft: SoftKey, s
     assert sign_in(client, soft).status_code == 403
     stored.refresh_from_db()
     assert stored.locked
-    last = AuditEntry.objects.order_by("-seq")[0]
-    assert (last.tag, last.severity) == ("approvals:key:locked", "critical")
+    assert AuditEntry.objects.get(tag="approvals:key:locked").severity == "critical"
     soft.counter = 9
     assert sign_in(client, soft).status_code == 403
 
@@ -165,7 +107,10 @@ def test_nonsense_is_refused(client: Client, body: str) -> None:
 
 
 @pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize(("clock", "seconds"), [(SEEN, IDLE_SECONDS), (OPENED, ABSOLUTE_SECONDS)])
+@pytest.mark.parametrize(
+    ("clock", "seconds"),
+    [(SEEN, settings.COUNTERSIGN_SESSION_IDLE_SECONDS), (OPENED, settings.COUNTERSIGN_SESSION_MOST_SECONDS)],
+)
 def test_sessions_end(client: Client, soft: SoftKey, clock: str, seconds: int) -> None:
     sign_in(client, soft)
     session = client.session
@@ -215,3 +160,84 @@ def test_an_enrolment_link_that_does_not_hold_opens_nothing(client: Client, tess
     assert client.post(reverse("approvals:enrol_options", args=[token])).status_code == 403
     assert client.post(reverse("approvals:enrol_verify", args=[token])).status_code == 403
     assert not SecurityKey.objects.exists()
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"flags": USER_PRESENT}, "Set a PIN"),
+        ({"flags": GOOD | BACKUP_ELIGIBLE}, "Use your hardware key"),
+        ({"origin": "https://evil.example"}, "Open http://localhost:8000 yourself"),
+        ({"rp_id": "evil.example"}, "Open http://localhost:8000 yourself"),
+        ({"cross_origin": True}, "in a window of its own"),
+        ({"kind": "webauthn.create"}, "Reload the page"),
+    ],
+)
+def test_what_is_wrong_is_said_alike_to_known_and_unknown_keys(
+    client: Client, soft: SoftKey, changes: dict[str, Any], words: str
+) -> None:
+    stranger = SoftKey.generate(aaguid=soft.aaguid)
+    answers = [json.loads(sign_in(client, key, **changes).content)["detail"] for key in (soft, stranger)]
+    assert words in answers[0]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_challenge_runs_out(client: Client, soft: SoftKey) -> None:
+    for age, status in ((CHALLENGE_SECONDS - 5, 200), (CHALLENGE_SECONDS, 403), (-60, 403)):
+        challenge = options(client)["challenge"]
+        session = client.session
+        session["sign_in_state"] = session["sign_in_state"] | {"at": int(time.time()) - age}
+        session.save()
+        assert verify(client, answer(soft, challenge)).status_code == status
+        client.post(reverse("approvals:sign_out"))
+
+
+@pytest.mark.usefixtures("stored")
+def test_somebody_elses_challenge_is_refused(client: Client, soft: SoftKey) -> None:
+    theirs = options(Client())["challenge"]
+    options(client)
+    refused = verify(client, answer(soft, theirs))
+    assert refused.status_code == 403
+    assert "another attempt" in json.loads(refused.content)["detail"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_an_answer_opens_one_session_even_if_two_requests_bring_it_at_once(client: Client, soft: SoftKey) -> None:
+    body = answer(soft, options(client)["challenge"])
+    state = client.session["sign_in_state"]
+    assert verify(client, body).status_code == 200
+    # The other request read the session before the first one had used the challenge up.
+    other = Client()
+    options(other)
+    session = other.session
+    session["sign_in_state"] = state
+    session.save()
+    assert verify(other, body).status_code == 403
+
+
+def test_an_unknown_key_is_looked_at_as_long_as_a_known_one(soft: SoftKey) -> None:
+    asked = sign_in_begin()[1]
+    verified: list[bytes] = []
+    body = answer(soft, asked["challenge"])
+    with listening(verified):
+        read = sign_in_read(state=asked, response=body)
+        assert not sign_in_verify(state=asked, answer=read, credential_data=None)
+    assert len(verified) == 1, "a signature was checked, in vain"
+
+
+@contextlib.contextmanager
+def listening(seen: list[bytes]) -> Iterator[None]:
+    """Listen to the real verification."""
+    real = ES256.verify
+
+    def listen(self: ES256, message: bytes, signature: bytes) -> None:
+        seen.append(signature)
+        real(self, message, signature)  # type: ignore[no-untyped-call]  # fido2's
+
+    ES256.verify = listen  # type: ignore[method-assign]  # put back below
+    try:
+        yield
+    finally:
+        ES256.verify = real  # type: ignore[method-assign]  # as above
