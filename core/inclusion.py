@@ -96,7 +96,7 @@ def _checkpoint(proof: LogProof, policy: Policy, deployment: str, now: int) -> t
     require(
         len(seen) >= needed,
         Refusal.INCLUSION,
-        f"{needed} witnesses have to cosign the checkpoint, {len(seen)} of those that the policy names did",
+        f"the checkpoint has to be cosigned by {needed} of the witnesses that the policy names; it is by {len(seen)}",
     )
     return signed.checkpoint, tuple(one.witness for one in seen)
 

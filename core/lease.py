@@ -95,12 +95,12 @@ def check_fresh(held: Lessor, policy: Policy, *, now: int) -> str:
     if not needed:
         return "the policy names no witnesses, so no lease is needed"
     if isinstance(held, _Offline):
-        return f"leases of {needed} witnesses were needed for a few minutes; a kept case cannot show them"
+        return f"what lasted minutes a kept case cannot show: live leases of {needed} of the policy's witnesses"
     live = sorted({one.witness for one in held.live(policy, now=now)})
     require(
         len(live) >= needed,
         Refusal.LEASE,
-        f"no live lease: {needed} witnesses have to say that nothing newer is known, {len(live)} do",
+        f"no live lease: {needed} of the policy's witnesses have to say that nothing newer is known, {len(live)} do",
     )
     return f"leased by {', '.join(live)}"
 
@@ -142,7 +142,7 @@ def check_leases(
             witness=lease.witness, public_key=keys[lease.witness], expires=lease.header.expires
         )
     if len(granted) < max(policy.witness_threshold, 1):
-        counted = f"leases of {policy.witness_threshold} witnesses are needed, {len(granted)} hold"
+        counted = f"leases of {policy.witness_threshold} of the policy's witnesses are needed, {len(granted)} hold"
         raise RefusedError(Refusal.LEASE, "; ".join([counted, *problems[:5]])[:500])
     return Held(granted=tuple(granted.values()))
 

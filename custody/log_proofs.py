@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from core.documents.consent import SignedConsent
 
 CODE = "log"
+_LINES = 2
+"""Under a checkpoint that a witness has seen: the log's own line and the witness's."""
 WAITING = "waiting for the log: what was decided and consented is not in a witnessed checkpoint yet"
 
 
@@ -89,6 +91,8 @@ def _proof(entries: list[AuditEntry]) -> LogProof:
     if len(places) != len({row.pk for row in entries}):
         raise ProofMissingError("an entry has no place in the log yet")
     note = best_note(index=max(places.values()))
+    if len(note.signatures) < _LINES:
+        raise ProofMissingError("no witness has cosigned a checkpoint with these entries yet")
     rows = []
     for row in entries:
         proof = proof_inclusion(seq=row.pk, size=note.checkpoint.size)

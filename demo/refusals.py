@@ -24,6 +24,7 @@ from demo.steps import run_as
 
 if TYPE_CHECKING:
     from core.documents.mandate import Intent
+    from demo.forgeries.catalogue import Attack
     from demo.institution import Institution
     from demo.telling import Teller
 
@@ -116,29 +117,48 @@ def _case(institution: Institution, caller: int | None) -> Case:
     )
 
 
-def refusals_play(institution: Institution, caller: int | None, environment: dict[str, str], tell: Teller) -> int:
-    """Try every forgery and its control; return how many were refused with a typed answer.
+@dataclasses.dataclass(frozen=True)
+class Refusals:
+    """The forgeries with their controls, which the log holds by now."""
+
+    attacks: tuple[Attack, ...]
+    controls: tuple[dict[str, Any], ...]
+
+
+def refusals_prepare(institution: Institution, caller: int | None, environment: dict[str, str]) -> Refusals:
+    """Build every forgery and its control, and have the log hold what the controls rest on.
 
     Args:
         institution: Whose signer is attacked.
         caller: The user that may reach the socket.
         environment: The web tier's settings: it writes the log.
+    """
+    case = _case(institution, caller)
+    # Each control uses up one nonce, and no forgery does.
+    attacks = tuple(
+        CATALOGUE[name].build(dataclasses.replace(case, nonce=case.nonce + number))
+        for number, name in enumerate(PLAYED)
+    )
+    steps = [step for attack in attacks for step in (attack.forged, attack.control)]
+    if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
+        raise ServiceError("only bundles are played here")
+    controls = _recorded(institution, [attack.control.body for attack in attacks], environment)
+    return Refusals(attacks, tuple(controls))
+
+
+def refusals_play(institution: Institution, caller: int | None, ready: Refusals, tell: Teller) -> int:
+    """Try every forgery and its control; return how many were refused with a typed answer.
+
+    Args:
+        institution: Whose signer is attacked.
+        caller: The user that may reach the socket.
+        ready: What was prepared.
         tell: Where progress is told.
 
     Raises:
         ServiceError: If a forgery is signed, refused for another reason, or its control is refused.
     """
-    case = _case(institution, caller)
-    # Each control uses up one nonce, and no forgery does.
-    attacks = [
-        CATALOGUE[name].build(dataclasses.replace(case, nonce=case.nonce + number))
-        for number, name in enumerate(PLAYED)
-    ]
-    steps = [step for attack in attacks for step in (attack.forged, attack.control)]
-    if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
-        raise ServiceError("only bundles are played here")
-    controls = _recorded(institution, [attack.control.body for attack in attacks], environment)
-    for name, attack, control in zip(PLAYED, attacks, controls, strict=True):
+    for name, attack, control in zip(PLAYED, ready.attacks, ready.controls, strict=True):
         forgery = CATALOGUE[name]
         answer = _sign(institution, json.loads(attack.forged.body), caller)
         if answer.get("ok") is not False or answer["error"]["code"] not in forgery.expect:

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from core.documents.consent import Decision
@@ -14,14 +15,16 @@ from demo.layout import ROOT
 from demo.lease_check import lease_play
 from demo.log_check import LogCheck
 from demo.people import Browser
-from demo.refusals import refusals_play
+from demo.refusals import refusals_play, refusals_prepare
 from demo.services.processes import ServiceError
 from demo.steps import run_as
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
     from demo.institution import Institution
+    from demo.refusals import Refusals
     from demo.site import Site
     from demo.telling import Teller
 
@@ -44,6 +47,11 @@ class Story:
         """Play everything; return the last line."""
         if self.full:
             self._check_full()
+        with ThreadPoolExecutor(1) as beside:
+            ready = beside.submit(refusals_prepare, self.institution, self._caller(), self.site.environment)
+            return self._play(ready)
+
+    def _play(self, ready: Future[Refusals]) -> dict[str, object]:
         self.tell.chapter("People ask, decide and consent")
         tessa, rita, ravi = (Browser(self.institution, name) for name in ("tessa", "rita", "ravi"))
         wallet = next(w for w in self.institution.policy.wallets if w.label == "Treasury")
@@ -68,13 +76,13 @@ class Story:
         self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
         for reference in (ether, token):
             self._await(tessa, reference)
-        caller = self._caller()
+        prepared, caller = ready.result(), self._caller()
         late = lease_play(
             self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE, caller=caller
         )
         self._await(tessa, late)
         case = self._keep(ether)
-        refused = self._refuse()
+        refused = self._refuse(prepared)
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
         self._prove(case)
         return {
@@ -132,9 +140,9 @@ class Story:
         run_as(uid, "manage.py", "case_export", reference, "--out", file, env=self.site.environment)
         return file
 
-    def _refuse(self) -> int:
+    def _refuse(self, prepared: Refusals) -> int:
         self.tell.chapter("An attacker owns web server, database, broker, an admin, one approver and the initiator")
-        return refusals_play(self.institution, self._caller(), self.site.environment, self.tell)
+        return refusals_play(self.institution, self._caller(), prepared, self.tell)
 
     def _caller(self) -> int | None:
         """Return the user that may reach the signer's socket."""

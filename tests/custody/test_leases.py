@@ -133,7 +133,7 @@ class House:
         line = log_signature(made, public_of(LOG), key_of(LOG).sign(made.note()))
         signature_store(size=newest.size, line=line.line(), now=now)
         at = int(now.timestamp())
-        for name in names or WITNESSES[:2]:
+        for name in filter(None, names or WITNESSES[:2]):
             signature = key_of(name).sign(cosignature_message(made, at))
             line = witness_signature(made, name, public_of(name), at, signature)
             signature_store(size=newest.size, line=line.line(), now=now)
@@ -192,11 +192,14 @@ def test_a_case_waits_for_the_log_in_words_and_without_an_alarm(house: House) ->
     advance(job)
     assert (job.state, job.error_code) == (JobState.PINNED, "log")
     assert job.error.startswith("waiting for the log")
+    house.publish("")
+    advance(job)
+    assert (job.state, job.error_code) == (JobState.PINNED, "log"), "signed by the log and by no witness yet"
     house.publish(WITNESSES[0])
     advance(job)
     # One witness is not enough: the signer says so itself, and the case waits on.
     assert (job.state, job.error_code) == (JobState.WAITING, "inclusion")
-    assert "2 witnesses have to cosign" in job.error
+    assert "cosigned by 2 of the witnesses" in job.error
     house.publish()
     house.line.sweep_until(job, JobState.SIGNED, JobState.LIVE, JobState.INCLUDED)
     log_waits = AuditEntry.objects.filter(tag=AuditTag.JOB_WAITS, payload__contains='"code":"log"')
@@ -220,7 +223,7 @@ def test_without_enough_witnesses_nothing_is_signed_and_somebody_is_told(house: 
     assert house.sweep() == 0
     advance(job)
     assert (job.state, job.error_code) == (JobState.WAITING, "lease")
-    assert "2 witnesses have to say" in job.error
+    assert "2 of the policy's witnesses" in job.error
     alarm = AuditAlarm.objects.get(tag=AuditTag.SIGNER_UNLEASED)
     assert alarm.subject == house.world.signer
     house.start(WITNESSES[0])
