@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.attestation import attestation_problem, root_problem
-from core.documents.roster import DEMO_AAGUID, WalletKind
+from core.documents.roster import DEMO_AAGUID, SignerRole, WalletKind
 from core.enrolments import KEYS_EACH
 from core.names import chain_number
 
@@ -23,6 +23,14 @@ TEST_AAGUIDS = frozenset(
 """The demo's software keys, keys that hide their model, and Chromium's virtual authenticator."""
 
 
+def witness_problems(policy: Policy) -> Iterator[str]:
+    """Yield why nothing would keep a signer from being shown less than there is."""
+    if not policy.witness_threshold:
+        yield "witnesses: production signs only under leases of witnesses, and this policy names none"
+    if not any(signer.role is SignerRole.LOG and signer.public_key for signer in policy.signers):
+        yield "signers: production signs only what the log holds, and this policy names no log's key"
+
+
 def production_problems(policy: Policy) -> Iterator[str]:
     """Yield what the production profile refuses: test and unattested keys, unsafe origins, development chains."""
     origin, rp_id = policy.consent.origin, policy.consent.rp_id
@@ -34,6 +42,7 @@ def production_problems(policy: Policy) -> Iterator[str]:
     if rp_id != host and not host.endswith("." + rp_id):
         yield "consent origin: rp_id does not belong to it"
     yield from (f"authenticator model {a.hex()} is a test key's" for a in policy.consent.aaguids if a in TEST_AAGUIDS)
+    yield from witness_problems(policy)
     for wallet in policy.wallets:
         if wallet.kind is WalletKind.SOFTWARE:
             yield f"wallet {wallet.label}: software keys are for the demo profile"

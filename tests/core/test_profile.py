@@ -16,6 +16,7 @@ from core.errors import Refusal, RefusedError
 from core.policy_check import validate
 from core.profile import TEST_AAGUIDS, production_problems
 from core.succession import check_genesis
+from demo.forgeries.keepers import watched
 from tests.factories.attested import ATTESTER, CLIENT_HASH, MODEL, ROOT, ROOT_KEY, attest, certificate, hardware
 from tests.factories.world import NOW, World
 
@@ -87,12 +88,22 @@ def production(**changes: Any) -> list[str]:  # noqa: ANN401 - Policy's fields
     people = tuple(dataclasses.replace(p, keys=(attest(hardware()), attest(hardware()))) for p in world.policy.people)
     wallets = tuple(dataclasses.replace(w, id=w.id.replace("31337", "1")) for w in world.policy.wallets)
     origin = consent_at("https://consent.example.com", "consent.example.com")
-    fields: dict[str, Any] = {"people": people, "wallets": wallets, "consent": origin} | changes
+    kept = watched(world.policy.signers)
+    fields: dict[str, Any] = {"people": people, "wallets": wallets, "consent": origin} | kept | changes
     return list(production_problems(dataclasses.replace(world.policy, profile=Profile.PRODUCTION, **fields)))
 
 
 def test_a_production_policy_can_be_without_problems() -> None:
     assert production() == []
+
+
+def test_production_takes_witnesses_and_a_log() -> None:
+    problems = production(witnesses=(), witness_threshold=0)
+    assert [line for line in problems if "leases of witnesses" in line]
+    signers = World().policy.signers
+    assert [line for line in production(signers=signers) if "no log's key" in line]
+    nameless = tuple(dataclasses.replace(one, public_key=None) for one in watched(signers)["signers"])
+    assert [line for line in production(signers=nameless) if "no log's key" in line]
 
 
 @pytest.mark.parametrize(
