@@ -73,6 +73,10 @@ _ADVICE: dict[str, str] = {
         "Nodes contradict each other, and it cannot be told who is right. Read the answers on the page of nodes; while"
         " too few agree, nothing becomes final."
     ),
+    AuditTag.PRICE_HALTED: (
+        "An asset has no price: too few independent feeds are fresh, or they contradict each other. Cases that need a"
+        " price wait or go to people. See the page of prices for what each feed said."
+    ),
     AuditTag.NODE_UNWELL: (
         "A node does not answer as it should and is left alone for a while. See that it runs, that its certificate"
         " and our key for it are good, and that another one can take its place."

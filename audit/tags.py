@@ -108,6 +108,7 @@ class AuditTag(StrEnum):
     NODE_UNWELL = "chains:node:unwell"
     PRICE_HALTED = "chains:price:halted"
     PRICE_ENTERED = "chains:price:entered"
+    PRICE_FEED_CHANGED = "chains:price:feed_changed"
     CHAIN_CHANGED = "chains:chain:changed"
     ASSET_CHANGED = "chains:asset:changed"
 

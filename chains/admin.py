@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
-from chains.models import Asset, Chain, Node
+from chains.models import Asset, Chain, Node, PriceFeed, PriceRule
+from chains.price_services import feed_record_change
 from chains.services import asset_record_change, chain_record_change
 
 if TYPE_CHECKING:
@@ -79,3 +80,52 @@ class AssetAdmin(_NoDeleteAdmin):
         """Save and record."""
         super().save_model(request, obj, form, change)
         asset_record_change(actor=_actor(request), asset=obj, change="changed" if change else "created")
+
+
+@admin.register(PriceFeed)
+class PriceFeedAdmin(_NoDeleteAdmin):
+    """Feeds. Prices are entered on the page of prices, in the name of who enters them."""
+
+    list_display = ("name", "asset", "family", "kind", "heartbeat", "enabled")
+    list_filter = ("kind", "enabled")
+    exclude = ("price", "entered_at", "expires_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PriceFeed | None = None) -> tuple[str, ...]:
+        """Keep what its history was written under."""
+        del request
+        return () if obj is None else ("asset", "name", "kind")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: PriceFeed,
+        form: forms.ModelForm[PriceFeed],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save and record."""
+        super().save_model(request, obj, form, change)
+        payload: dict[str, object] = {"enabled": obj.enabled, "family": obj.family, "heartbeat": obj.heartbeat}
+        feed_record_change(actor=_actor(request), asset=obj.asset, what=obj.name, payload=payload)
+
+
+@admin.register(PriceRule)
+class PriceRuleAdmin(_NoDeleteAdmin):
+    """What makes a price of an asset's feeds."""
+
+    list_display = ("asset", "families_least", "deviation_most_bps", "jump_most_bps")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: PriceRule,
+        form: forms.ModelForm[PriceRule],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save and record."""
+        super().save_model(request, obj, form, change)
+        payload: dict[str, object] = {
+            "deviation_most_bps": obj.deviation_most_bps,
+            "families_least": obj.families_least,
+            "jump_most_bps": obj.jump_most_bps,
+        }
+        feed_record_change(actor=_actor(request), asset=obj.asset, what="rule", payload=payload)

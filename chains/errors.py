@@ -88,6 +88,10 @@ class NotIncludedError(ProofError):
     """The block is proven, and the transaction is not in it."""
 
 
+class PriceError(ChainsError):
+    """A feed cannot say a price; the message says why, without its address."""
+
+
 class IdentityError(ChainsError):
     """What a contract is cannot be told, or it contradicts itself."""
 

@@ -52,7 +52,8 @@ BOOK = HealthBook()
 """How nodes do, as far as this process has seen."""
 
 
-def _file(name: str) -> Path | None:
+def secret_file(name: str) -> Path | None:
+    """Return a file of the folder that the machine's administrator fills, by its bare name; None for none."""
     return Path(settings.COUNTERSIGN_NODE_SECRETS_DIR) / name if name else None
 
 
@@ -64,10 +65,10 @@ def endpoint_of(*, node: Node) -> Endpoint:
         chain_id=node.chain.chain_id,
         priority=node.priority,
         timeout_seconds=getattr(settings, "COUNTERSIGN_NODE_TIMEOUT_SECONDS", None) or node.timeout_ms / 1000,
-        headers_file=_file(node.headers_file),
-        certificate_file=_file(node.certificate_file),
-        key_file=_file(node.key_file),
-        authority_file=_file(node.authority_file),
+        headers_file=secret_file(node.headers_file),
+        certificate_file=secret_file(node.certificate_file),
+        key_file=secret_file(node.key_file),
+        authority_file=secret_file(node.authority_file),
         fingerprint=node.fingerprint,
     )
 

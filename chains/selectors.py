@@ -6,13 +6,25 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from chains.errors import UnknownChainError
-from chains.models import Asset, Chain, ChangeStatus, Node, NodeChange, NodeDisagreement, NodeHealth
+from chains.models import (
+    Asset,
+    Chain,
+    ChangeStatus,
+    Node,
+    NodeChange,
+    NodeDisagreement,
+    NodeHealth,
+    PriceFeed,
+    PriceObservation,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from django.db.models import QuerySet
 
+PRICE_STALE_SECONDS = 300
+"""After this long without an observation there is no price."""
 HEALTH_STALE_SECONDS = 90
 """After this long without a look, what was last known of a node is no longer called its state."""
 
@@ -106,3 +118,33 @@ def node_change_list() -> QuerySet[NodeChange]:
 def disagreement_list() -> QuerySet[NodeDisagreement]:
     """Return what nodes contradicted each other about, newest first."""
     return NodeDisagreement.objects.all()
+
+
+def price_now(*, asset: Asset, now: dt.datetime) -> PriceObservation | None:
+    """Return the newest observation of an asset's price, or None where it is older than `PRICE_STALE_SECONDS`.
+
+    An observation without a price is a halt: its `reason` says why.
+    """
+    newest = PriceObservation.objects.filter(asset=asset).first()
+    fresh = newest is not None and (now - newest.at).total_seconds() <= PRICE_STALE_SECONDS
+    return newest if fresh else None
+
+
+def price_history(*, asset: Asset, since: dt.datetime) -> QuerySet[PriceObservation]:
+    """Return what an asset's price was, oldest first."""
+    return PriceObservation.objects.filter(asset=asset, at__gte=since).order_by("at", "pk")
+
+
+def asset_list_priced() -> QuerySet[Asset]:
+    """Return the assets that have feeds."""
+    return Asset.objects.select_related("chain").filter(feeds__isnull=False).distinct()
+
+
+def feed_list(*, asset: Asset) -> QuerySet[PriceFeed]:
+    """Return an asset's feeds."""
+    return PriceFeed.objects.filter(asset=asset)
+
+
+def feed_find(*, feed_id: int) -> PriceFeed | None:
+    """Return a feed by its number, or None."""
+    return PriceFeed.objects.select_related("asset").filter(pk=feed_id).first()

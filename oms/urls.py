@@ -15,6 +15,7 @@ from oms import (
     node_pages,
     notice_pages,
     policy_views,
+    price_pages,
     views,
 )
 
@@ -39,6 +40,8 @@ urlpatterns = [
     path("nodes/new/", node_pages.node_change, name="node_new"),
     path("nodes/changes/<int:change_id>/", node_pages.node_change_decide, name="node_change_decide"),
     path("nodes/of/<slug:label>/", node_pages.node_change, name="node_change"),
+    path("prices/", price_pages.prices, name="prices"),
+    path("prices/enter/<int:feed_id>/", price_pages.price_enter_page, name="price_enter"),
     path("intents/<slug:digest>/", views.request_by_intent, name="request_by_intent"),
     path("notices/", notice_pages.notices, name="notices"),
     path("queue/", list_pages.queue, name="queue"),

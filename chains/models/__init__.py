@@ -2,6 +2,7 @@
 
 from chains.models.base import ASSET_VALIDATOR, CHAIN_VALIDATOR, Asset, Chain, Node
 from chains.models.nodes import ChangeStatus, NodeChange, NodeDisagreement, NodeHealth
+from chains.models.prices import FeedKind, PriceFeed, PriceObservation, PriceRule
 
 __all__ = [
     "ASSET_VALIDATOR",
@@ -9,8 +10,12 @@ __all__ = [
     "Asset",
     "Chain",
     "ChangeStatus",
+    "FeedKind",
     "Node",
     "NodeChange",
     "NodeDisagreement",
     "NodeHealth",
+    "PriceFeed",
+    "PriceObservation",
+    "PriceRule",
 ]

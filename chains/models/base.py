@@ -30,6 +30,16 @@ def _is_address(url: str) -> bool:
     return named and url.startswith(("http://", "https://")) and url.isprintable() and " " not in url
 
 
+def address_check(url: str) -> None:
+    """Refuse what is no http or https address.
+
+    Raises:
+        ValidationError: For the field ``url``.
+    """
+    if not _is_address(url):
+        raise ValidationError({"url": "An address such as https://node.example is expected."})
+
+
 class Chain(models.Model):
     """An EVM chain."""
 
@@ -127,8 +137,7 @@ class Node(models.Model):
         Raises:
             ValidationError: Naming what is wrong.
         """
-        if not _is_address(self.url):
-            raise ValidationError({"url": "An address such as https://node.example is expected."})
+        address_check(self.url)
         if self.url.startswith("http:") and (self.fingerprint or self.authority_file or self.certificate_file):
             raise ValidationError({"url": "A certificate is named, but the address is not https."})
         if bool(self.certificate_file) != bool(self.key_file):

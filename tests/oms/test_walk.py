@@ -57,6 +57,7 @@ WITH_ENTRY = {
     "oms:node_new": "tests/oms/test_node_pages.py",
     "oms:node_change": "tests/oms/test_node_pages.py",
     "oms:node_change_decide": "tests/oms/test_node_pages.py",
+    "oms:price_enter": "tests/oms/test_price_pages.py",
 }
 """Addresses whose entry a test asserts, and where."""
 OPEN = {
@@ -145,6 +146,8 @@ ADMIN_WRITES = {
     "approvals.user": "test_people_and_keys_changed_in_the_admin_are_recorded",
     "chains.chain": "test_chains_changed_in_the_admin_are_recorded",
     "chains.asset": "test_chains_changed_in_the_admin_are_recorded",
+    "chains.pricefeed": "tests/oms/test_price_pages.py",
+    "chains.pricerule": "tests/oms/test_price_pages.py",
     "policies.policydraft": "tests/policies",
 }
 """What the admin may add or change, and the test that asserts its entry."""
