@@ -63,6 +63,11 @@ bench: ## Measure: BENCH=signer or BENCH=policy
 	@bin/setup test
 	exec $(PYTHON) -m tests.bench.$(or $(BENCH),signer)
 
+.PHONY: screenshots
+screenshots: ## Play the demonstration and take the pictures in docs/screenshots
+	@bin/setup test
+	exec $(PYTHON) -m tests.screenshots
+
 .PHONY: lock
 lock: ## Compile requirements*.in into universal locks with hashes
 	@bin/lock

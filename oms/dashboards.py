@@ -8,7 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from approvals.models import SecurityKey, User
+from core.canonical import parse
 from core.documents.policy import Measure
+from core.documents.roster import SignerRole
+from core.errors import EncodingError
 from core.lifecycle import FINAL, State
 from oms.models import SignerSighting, TransactionRequest
 from oms.presenters import summary_list
@@ -119,8 +122,16 @@ def refused(*, user: User, now: dt.datetime) -> list[Summary]:
     return summary_list(requests=lately.order_by("-moved_at")[:ROWS])
 
 
-def _scope_words(key: str) -> str:
-    return key.strip("{}").replace('"', "").replace(":", " ", 1) if key != "{}" else "all together"
+def _scope_words(policy: Policy, key: str) -> str:
+    """Say what is counted apart, wallets by their labels."""
+    try:
+        parts = parse(key.encode())
+    except EncodingError:
+        return "a scope that cannot be read"
+    if not isinstance(parts, dict) or not parts:
+        return "all together"
+    labels = {wallet.id: wallet.label for wallet in policy.wallets}
+    return ", ".join(f"{name} {labels.get(str(value), str(value))}" for name, value in parts.items())
 
 
 def _use(policy: Policy, limit: Limit, counter: LimitCounter, now: int) -> LimitUse:
@@ -134,7 +145,7 @@ def _use(policy: Policy, limit: Limit, counter: LimitCounter, now: int) -> Limit
     )
     return LimitUse(
         label=limit.label,
-        scope=_scope_words(counter.scope_key),
+        scope=_scope_words(policy, counter.scope_key),
         used=amount_words(policy, limit.measure, limit.asset, used),
         most=amount_words(policy, limit.measure, limit.asset, limit.most),
         window="for ever" if limit.window is None else f"within {duration_words(limit.window)}",
@@ -162,7 +173,7 @@ def limit_uses(*, now: dt.datetime) -> list[LimitUse]:
 
 
 def signer_healths(*, now: dt.datetime) -> list[SignerHealth]:
-    """Return the signers of the policy in force, and what is known of each."""
+    """Return the policy's signers of money, and what is known of each. The log's signer has alarms of its own."""
     policy = policy_active()
     if policy is None:
         return []
@@ -172,6 +183,7 @@ def signer_healths(*, now: dt.datetime) -> list[SignerHealth]:
             signer=entry.id, place=f"{entry.role.value} · {entry.site}", sighting=row, tone=tone, words=words
         )
         for entry in policy.signers
+        if entry.role is not SignerRole.LOG
         for row in (seen.get(entry.id),)
         for tone, words in (_health(row, policy, now),)
     ]
@@ -186,7 +198,8 @@ def _health(row: SignerSighting | None, policy: Policy, now: dt.datetime) -> tup
         return "bad", "⚠ halted"
     if row.number is None or row.number < policy.number:
         return "warn", "⚠ an older policy"
-    if row.leases_live < row.leases_needed or (row.lease_until is not None and row.lease_until <= now):
+    # As of when it was seen: leases are short, and it asks for the next one by itself.
+    if row.leases_live < row.leases_needed:
         return "warn", "⚠ no lease at present"
     return "good", "✓ well"
 

@@ -25,6 +25,7 @@ function draw(box) {
     height: box.clientHeight - 34,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     cursor: { drag: { x: false, y: false } },
+    legend: { live: false },
     scales: { y: { range: (plot, low, high) => [0, Math.max(4, Math.ceil(high * 1.15))] } },
     axes: [{ ...axis, values: (plot, ticks) => ticks.map((tick) => new Date(tick * 1000).toISOString().slice(5, 10)) },
       { ...axis, incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 5000, 10000], values: (plot, ticks) => ticks.map((tick) => (unit === "%" ? `${tick} %` : String(tick))) }],

@@ -1,0 +1,1 @@
+"""The pictures in `docs/screenshots`, made by driving the demonstration (`make screenshots`)."""
