@@ -21,6 +21,7 @@ from custody.failpoints import failpoint
 from custody.looks import look_at, recheck_at
 from custody.machine import Finding, Kind, Standing, end_of, look_judge, recheck_judge
 from custody.models import Confirmation, ConfirmationStatus, Job
+from custody.proofs import sighting_prove
 from custody.selectors import rule_of, sighting_of, transmission_list
 from custody.settings import guard_interval, poll_interval
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
@@ -108,7 +109,7 @@ def job_follow(*, claim: Claim, now: dt.datetime) -> None:
     """Look at an included job again: gone, not deep enough, or final.
 
     Raises:
-        ChainsError: If no node answers.
+        ChainsError: If no node answers, or none proves the receipt against a header that enough nodes hold.
         LeaseLostError: If the job is no longer ours.
     """
     job = Job.objects.select_related("wallet__chain").get(pk=claim.job_id)
@@ -123,7 +124,8 @@ def job_follow(*, claim: Claim, now: dt.datetime) -> None:
             Confirmation.objects.filter(pk=sighting.pk).update(depth=depth)
             job_postpone(job=job, now=now, due_at=now + poll_interval())
     elif standing is Standing.FINAL:
-        _finish(claim, sighting, depth, votes, now)
+        evidence = sighting_prove(chain=job.wallet.chain_id, sighting=sighting)
+        _finish(claim, sighting, votes, now, depth=depth, evidence=evidence)
     else:
         _not_yet(claim, sighting, votes, now)
 
@@ -149,11 +151,15 @@ def _take_back(claim: Claim, sighting: Confirmation, depth: int, now: dt.datetim
     failpoint("custody.reorg.after_commit")
 
 
-def _finish(claim: Claim, sighting: Confirmation, depth: int, votes: Poll[Recheck], now: dt.datetime) -> None:
+def _finish(
+    claim: Claim, sighting: Confirmation, votes: Poll[Recheck], now: dt.datetime, *, depth: int, evidence: str
+) -> None:
     mined = sighting.transmission
     event = end_of(Kind(mined.kind), succeeded=sighting.succeeded)
     with job_locked(claim=claim) as job:
-        Confirmation.objects.filter(pk=sighting.pk).update(depth=depth, status=ConfirmationStatus.FINAL, final_at=now)
+        Confirmation.objects.filter(pk=sighting.pk).update(
+            depth=depth, status=ConfirmationStatus.FINAL, final_at=now, evidence=evidence
+        )
         payload = _payload(mined.transaction_hash, sighting.block_number, sighting.block_hash, depth)
         payload |= {"gas_used": sighting.gas_used, "nodes": sorted(votes.answers), "succeeded": sighting.succeeded}
         code, message = "", ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit.models import AuditEntry
+from core.canonical import parse
+from core.chain_proof import InclusionEvidence, check_inclusion
 from core.custody_lifecycle import JobState
-from custody.models import Transmission
+from core.schema import read_struct
+from custody.models import Confirmation, Transmission
 from custody.selectors import case_file_get, job_progress
 from tests.factories.world import ETHER, LISTED
 
@@ -20,6 +23,10 @@ def test_a_case_is_signed_sent_and_confirmed(line: Line) -> None:
     assert line.balance(LISTED) - before == ETHER
     line.mine(2)
     line.sweep_until(job, JobState.CONFIRMED)
+    kept = Confirmation.objects.get()
+    shown = check_inclusion(read_struct(InclusionEvidence, parse(kept.evidence.encode()), "inclusion"))
+    assert shown.header.hash.hex() == kept.block_hash
+    assert (shown.raw, shown.succeeded) == (bytes(kept.transmission.raw), True)
     progress = job_progress(intent_digest=job.intent_digest)
     assert progress is not None
     assert (progress.nonce, progress.depth, progress.live) == (0, 3, False)
