@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
 from approvals.models import User
+from oms.log_services import case_note
 from oms.models import TransactionEvent, TransactionRequest
 from oms.selectors import requests_visible
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 class _Steps(admin.TabularInline[TransactionEvent, TransactionRequest]):
@@ -44,6 +45,19 @@ class TransactionRequestAdmin(admin.ModelAdmin[TransactionRequest]):
         if not isinstance(request.user, User):
             return TransactionRequest.objects.none()
         return requests_visible(user=request.user)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one, and note who looked."""
+        found = self.get_object(request, object_id)
+        if found is not None and isinstance(request.user, User) and self.has_view_permission(request, found):
+            case_note(user=request.user, request=found, shown="admin")
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Nobody asks here."""

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from approvals.roles import Permission, api_needs
 from core.canonical import canonical, parse
 from core.errors import EncodingError
+from oms.log_services import case_note
 from oms.presenters import detail_of
 from oms.selectors import request_get
 from oms.services import request_ask, request_consent
@@ -147,7 +148,9 @@ class DecisionView(APIView):
 
     def get(self, request: Request, reference: str) -> Response:
         """Answer; null while nothing is decided."""
-        found = request_get(user=request_user(request), reference=reference)
+        user = request_user(request)
+        found = request_get(user=user, reference=reference)
+        case_note(user=user, request=found, shown="decision")
         decision = decision_find(intent_digest=found.intent_digest)
         body = None if decision is None else view_data(view=decision_view(decision=decision))
         return Response({"reference": reference, "decision": body})

@@ -14,6 +14,7 @@ from audit.evidence import evidence_files
 from audit.models import Severity
 from audit.search import entry_stream
 from audit.services import entry_append
+from audit.tags import AuditTag
 from oms.log_selectors import time_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from approvals.models import User
     from audit.evidence import Evidence
     from audit.search import Filter, Placed
-    from audit.tags import AuditTag
+    from oms.models import TransactionRequest
 
 CSV_ROWS = 50_000
 EVIDENCE_LEAVES = 200_000
@@ -44,6 +45,20 @@ def log_note(*, user: User, tag: AuditTag, said: dict[str, object], severity: Se
     """
     with transaction.atomic():
         entry_append(actor=user.person_id, tag=tag, subject="", payload=said, severity=severity)
+
+
+def case_note(*, user: User, request: TransactionRequest, shown: str) -> None:
+    """Leave in the log that somebody looked at a case.
+
+    Args:
+        user: Who.
+        request: Which.
+        shown: Where: `request`, `case`, `decision` or `admin`.
+    """
+    with transaction.atomic():
+        entry_append(
+            actor=user.person_id, tag=AuditTag.CASE_VIEWED, subject=request.reference, payload={"shown": shown}
+        )
 
 
 def csv_cell(text: str) -> str:

@@ -18,6 +18,7 @@ from core.canonical import parse
 from oms.consent_standing import case_standing
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from oms.forms import NewRequestForm
+from oms.log_services import case_note
 from oms.presenters import detail_of, digest_groups
 from oms.selectors import (
     DESK_ROLES,
@@ -153,6 +154,7 @@ def request_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one request: what, where it stands, why, and who."""
     found = _found(request, reference)
     user = page_user(request)
+    case_note(user=user, request=found, shown="request")
     context = page_context(
         request,
         detail=detail_of(request=found),
@@ -186,6 +188,7 @@ def case(request: HttpRequest, reference: str) -> HttpResponse:
     """Show a case to whoever has to decide on it."""
     found = _found(request, reference)
     user = page_user(request)
+    case_note(user=user, request=found, shown="case")
     detail = detail_of(request=found)
     context = page_context(
         request,
