@@ -210,6 +210,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The innermost: it makes a page again without a row that was edited past us.
+    "oms.damage_pages.DamagedRowsMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -16,6 +16,7 @@ from core.facts import resolve_asker
 from core.lifecycle import State
 from core.quorum import EMPTY, Approver, describe, open_seats, parts_to_fill
 from oms.errors import RequestMissingError
+from oms.hidden import hidden_requests
 from oms.models import TransactionEvent, TransactionRequest
 from policies.inflight import is_listed, newest_word, rosters_now
 from policies.selectors import decision_asked, decision_find, decision_required, policy_active, policy_find
@@ -87,8 +88,14 @@ def requests_visible(*, user: User) -> QuerySet[TransactionRequest]:
     if person is None or not person.roles:
         return TransactionRequest.objects.none()
     if set(person.roles) <= DESK_ROLES:
-        return TransactionRequest.objects.filter(Q(desk=person.desk) | Q(asker=person.id))
-    return TransactionRequest.objects.all()
+        return _readable().filter(Q(desk=person.desk) | Q(asker=person.id))
+    return _readable()
+
+
+def _readable() -> QuerySet[TransactionRequest]:
+    """Return all requests but those that the page leaves aside because their rows are damaged."""
+    rows, hidden = TransactionRequest.objects.all(), hidden_requests()
+    return rows.exclude(pk__in=hidden) if hidden else rows
 
 
 def requests_of(*, user: User) -> QuerySet[TransactionRequest]:
