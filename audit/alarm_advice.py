@@ -73,6 +73,10 @@ _ADVICE: dict[str, str] = {
         "Nodes contradict each other, and it cannot be told who is right. Read the answers on the page of nodes; while"
         " too few agree, nothing becomes final."
     ),
+    AuditTag.ASSET_MISMATCH: (
+        "A token does not describe itself as the asset's entry does: amounts may be off by powers of ten. Ask for"
+        " nothing in it before somebody has compared the entry with the contract."
+    ),
     AuditTag.PRICE_HALTED: (
         "An asset has no price: too few independent feeds are fresh, or they contradict each other. Cases that need a"
         " price wait or go to people. See the page of prices for what each feed said."

@@ -111,6 +111,7 @@ class AuditTag(StrEnum):
     PRICE_FEED_CHANGED = "chains:price:feed_changed"
     CHAIN_CHANGED = "chains:chain:changed"
     ASSET_CHANGED = "chains:asset:changed"
+    ASSET_MISMATCH = "chains:asset:mismatch"
 
     # The log itself
     LOG_EXPORTED = "audit:log:exported"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -12,14 +13,15 @@ from django.db import transaction
 from audit.alarms import alarm_clear, alarm_raise
 from audit.models import Severity
 from audit.tags import AuditTag
-from chains.errors import NodeError, WrongChainError
-from chains.models import Node, NodeHealth
+from chains.errors import ChainsError, NodeError, WrongChainError
+from chains.models import Asset, Node, NodeHealth
 from chains.node_services import node_health_write
 from chains.nodes.client import NodeClient
 from chains.nodes.health import Breaker
 from chains.nodes.probe import Capabilities, probe
-from chains.reads import BOOK, endpoint_of
+from chains.reads import BOOK, endpoint_of, pool_open
 from chains.services import SYSTEM, node_stop
+from chains.tokens import token_problem, token_read
 
 if TYPE_CHECKING:
     from chains.nodes.endpoint import Endpoint
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 INTERVAL = dt.timedelta(seconds=15)
 PROBE_INTERVAL = dt.timedelta(hours=1)
 NODES_AT_ONCE = 8
+ASSETS_INTERVAL = dt.timedelta(hours=1)
+_logger = logging.getLogger(__name__)
+_assets_looked_at: dict[str, dt.datetime] = {}
+"""When this process compared an asset's entry with its contract."""
 
 
 def _look(endpoint: Endpoint, *, probes: bool) -> Capabilities | NodeError | None:
@@ -83,4 +89,47 @@ def nodes_sweep(*, now: dt.datetime) -> int:
     for (node, _), answer in zip(due, found, strict=True):
         _note(node, answer, now)
     # Not counted as steps: looking again makes nothing else due.
+    return 0
+
+
+def asset_watch(*, asset: Asset) -> str:
+    """Compare an asset's entry with its contract, with an alarm while they differ; return what differs.
+
+    Raises:
+        ChainsError: If nodes do not say, or do not agree.
+    """
+    if asset.contract is None:
+        return ""
+    facts = token_read(pool_open(chain=asset.chain_id), address=asset.contract)
+    problem = token_problem(facts, decimals=asset.decimals)
+    with transaction.atomic():
+        if problem:
+            alarm_raise(
+                tag=AuditTag.ASSET_MISMATCH,
+                severity=Severity.ALARM,
+                subject=asset.caip19,
+                message=f"{asset.symbol}: {problem}",
+                payload={"decimals": facts.decimals, "name": facts.name, "symbol": facts.symbol},
+                actor=SYSTEM,
+            )
+        else:
+            alarm_clear(tag=AuditTag.ASSET_MISMATCH, subject=asset.caip19, message="it fits again", actor=SYSTEM)
+    return problem
+
+
+def assets_sweep(*, now: dt.datetime) -> int:
+    """Compare each token's entry with its contract once an hour; return 0: nothing gets due by it.
+
+    Args:
+        now: The current time.
+    """
+    for asset in Asset.objects.select_related("chain").filter(caip19__contains="/erc20:"):
+        if now - _assets_looked_at.get(asset.caip19, dt.datetime.min.replace(tzinfo=dt.UTC)) < ASSETS_INTERVAL:
+            continue
+        _assets_looked_at[asset.caip19] = now
+        try:
+            asset_watch(asset=asset)
+        except ChainsError as error:
+            # Nodes that do not answer have alarms of their own.
+            _logger.info("%s was not compared with its contract: %s", asset.caip19, error)
     return 0

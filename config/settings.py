@@ -41,6 +41,7 @@ COUNTERSIGN_SWEEPS = (
     "custody.leases.leases_sweep",
     "custody.sweep.sweep_once",
     "chains.watch.nodes_sweep",
+    "chains.watch.assets_sweep",
     "chains.price_services.prices_sweep",
     "policies.reports.reports_sweep",
     "policies.reconcile.reconcile_sweep",

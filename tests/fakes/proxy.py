@@ -147,8 +147,8 @@ class LyingNode:
             _write(handler, self._forward(body))
             return
         self._mistreat(handler, body, *lie)
-        # Whoever gets no answer here finds the connection closed.
-        handler.close_connection = True
+        # Whoever gets no whole answer here finds the connection closed.
+        handler.close_connection = lie[0] not in (Lie.ANSWER, Lie.EDIT)
 
     def _mistreat(self, handler: BaseHTTPRequestHandler, body: bytes, how: Lie, answer: object) -> None:
         if how in _PASSES_ON:
