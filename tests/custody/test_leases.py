@@ -35,7 +35,7 @@ from custody.sweep import sweep_once
 from custody.witnesses import document_hand_in, witness_ask
 from demo.forgeries.keepers import LOG, WITNESSES, key_of, public_of, watched
 from tests.forgery.institutions import adapt
-from tests.witness.test_desk import folder_named, halt_of, order
+from tests.witness.desks import folder_named, halt_of, order
 from witness.desk import Desk
 from witness.service import STORE_FILE, Witness, load_config
 from witness.store import WitnessStore

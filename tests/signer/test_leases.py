@@ -22,7 +22,7 @@ from signer.console import recover
 from signer.files import exclusive
 from tests.forgery.institutions import adapt
 from tests.signer.rig import Rig, Template, point_softhsm
-from tests.witness.test_desk import folder_named
+from tests.witness.desks import folder_named
 from witness.desk import Desk
 from witness.service import STORE_FILE
 from witness.service import load_config as load_witness
