@@ -18,3 +18,21 @@ if (button && side) {
     }
   });
 }
+
+// A table that is wider than its place scrolls sideways: by keys too, so it takes the focus then.
+
+function reachable() {
+  for (const region of document.querySelectorAll(".scroll, .report-scroll")) {
+    if (region.scrollWidth > region.clientWidth) {
+      region.tabIndex = 0;
+      region.setAttribute("role", "group");
+      region.setAttribute("aria-label", "Table, scrolls sideways");
+    } else {
+      region.removeAttribute("tabindex");
+    }
+  }
+}
+
+reachable();
+window.addEventListener("resize", reachable);
+document.addEventListener("htmx:afterSwap", reachable);

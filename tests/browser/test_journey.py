@@ -183,6 +183,35 @@ def test_one_rejection_ends_it_and_the_asker_reads_why(town: Town) -> None:
     assert request.state == State.REJECTED
 
 
+def test_several_are_rejected_each_with_its_own_signature(town: Town) -> None:
+    first = ask(town)
+    page = town.person("rita")
+    page.goto(f"{town.site}/queue/")
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Reject the chosen ones").click()
+    page.locator("#reason").fill("The invoice names another address")
+    town.sign(page, "rita", "Reject ", "reject", reason="The invoice names another address")
+    page.get_by_text("✓ rejected").wait_for()
+    page.get_by_text("All of them were rejected.").wait_for()
+    first.refresh_from_db()
+    assert first.state == State.REJECTED
+    (said,) = ConsentRecord.objects.filter(actor="rita")
+    assert (said.decision, said.reason) == ("reject", "The invoice names another address")
+
+
+def test_an_approver_takes_an_approval_back(town: Town) -> None:
+    request = ask(town)
+    page = open_case(town, "rita")
+    consent = town.sign(page, "rita", "Review and sign", "approve")
+    page.get_by_role("heading", name="Timeline").wait_for()
+    consent.close()
+    page.goto(f"{town.site}/requests/{request.reference}/")
+    town.sign(page, "rita", "Withdraw with consent key", "withdraw")
+    page.get_by_text("rita withdrew").wait_for()
+    request.refresh_from_db()
+    assert request.state == State.PENDING
+
+
 def test_the_asker_withdraws(town: Town) -> None:
     request = ask(town)
     page = town.person("tessa")
