@@ -48,6 +48,8 @@ class JobProgress:
     depth: int
     depth_needed: int
     signed_at: dt.datetime | None
+    unmined: bool
+    contradicted: bool
 
 
 def rule_of(*, chain: str) -> ChainRule:
@@ -132,6 +134,8 @@ def job_progress(*, intent_digest: str) -> JobProgress | None:
         depth=sighting.depth if sighting is not None else 0,
         depth_needed=job.wallet.chain.confirmation_depth,
         signed_at=job.signed_at,
+        unmined=held is not None and state in JOB_UNMINED,
+        contradicted=sighting is not None and sighting.status == ConfirmationStatus.CONTRADICTED,
     )
 
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from approvals.selectors import consent_list_for_subject
 from core.lifecycle import FINAL, State
-from custody.selectors import job_progress
+from custody.lane_view import behind_words
+from custody.selectors import job_find, job_progress
 from oms.intents import amount_format
 from oms.selectors import request_timeline, seats_of
 from policies.selectors import decision_find, decision_view, policy_find
@@ -134,6 +135,7 @@ class Detail:
     consents: list[ConsentRecord]
     steps: list[Step]
     progress: JobProgress | None
+    behind: str
 
 
 def summary_of(*, request: TransactionRequest, policy: Policy | None, now: int) -> Summary:
@@ -168,6 +170,7 @@ def detail_of(*, request: TransactionRequest) -> Detail:
     policy = policy_find(digest=request.policy_digest)
     summary = summary_of(request=request, policy=policy, now=int(timezone.now().timestamp()))
     decision = decision_find(intent_digest=request.intent_digest)
+    job = job_find(intent_digest=request.intent_digest)
     steps = [
         Step(event=event, words=_EVENTS.get(event.event, event.event)) for event in request_timeline(request=request)
     ]
@@ -182,4 +185,5 @@ def detail_of(*, request: TransactionRequest) -> Detail:
         consents=consent_list_for_subject(subject=request.mandate_digest),
         steps=steps,
         progress=job_progress(intent_digest=request.intent_digest),
+        behind="" if job is None else behind_words(job=job),
     )

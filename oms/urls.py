@@ -7,6 +7,7 @@ from django.urls import path
 from oms import (
     alarm_pages,
     api,
+    cancel_pages,
     consent_pages,
     hand_pages,
     home_pages,
@@ -26,6 +27,7 @@ urlpatterns = [
     path("requests/csv/", list_pages.request_csv, name="request_csv"),
     path("requests/new/", views.request_new, name="request_new"),
     path("requests/<slug:reference>/", views.request_detail, name="request"),
+    path("requests/<slug:reference>/cancel/", cancel_pages.cancel, name="cancel"),
     path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),
     path("receipts/", log_pages.receipts, name="receipts"),
     path("receipts/<int:seq>/", log_pages.receipt, name="receipt"),
@@ -54,6 +56,11 @@ urlpatterns = [
     path("api/policies/<slug:digest>/consents/", policy_views.PolicyConsentView.as_view(), name="policy_consent"),
     path("api/requests/", api.AskView.as_view(), name="request_ask"),
     path("api/requests/<slug:reference>/consents/", api.ConsentView.as_view(), name="request_consent"),
+    path(
+        "api/requests/<slug:reference>/cancel/consents/",
+        cancel_pages.CancelConsentView.as_view(),
+        name="cancel_consent",
+    ),
     path("api/requests/<slug:reference>/status/", api.StatusView.as_view(), name="request_status"),
     path("api/requests/<slug:reference>/decision/", api.DecisionView.as_view(), name="request_decision"),
 ]
