@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from approvals.selectors import consent_list_for_subject
+from core.documents.mandate import Mandate, SingleOrder
 from core.lifecycle import FINAL, State
 from custody.lane_view import behind_words
 from custody.selectors import job_find, job_progress
+from oms.call_words import call_lines
 from oms.intents import amount_format
 from oms.selectors import request_timeline, seats_of
 from policies.selectors import decision_find, decision_view, policy_find
@@ -128,6 +130,7 @@ class Detail:
 
     summary: Summary
     sentence: str
+    lines: tuple[str, ...]
     digest: str
     policy_number: int | None
     decision: DecisionView | None
@@ -165,6 +168,25 @@ def summary_list(*, requests: Iterable[TransactionRequest]) -> list[Summary]:
     return [summary_of(request=row, policy=policies[row.policy_digest], now=now) for row in rows]
 
 
+def _lines(request: TransactionRequest, policy: Policy) -> tuple[str, ...]:
+    """Say what a contract call does, line for line; nothing for a plain transfer."""
+    order = Mandate.from_bytes(request.mandate_text.encode()).order
+    if not isinstance(order, SingleOrder) or order.intent.movements:
+        return ()
+    intent = order.intent
+    return call_lines(intent.chain, intent.to, intent.value, intent.data, policy)
+
+
+def _sentence(request: TransactionRequest, policy: Policy | None, summary: Summary) -> str:
+    lines = () if policy is None else _lines(request, policy)
+    if lines:
+        return f"{lines[0]}, from {summary.wallet}"
+    return (
+        f"Transfer {summary.amount} {summary.symbol} from {summary.wallet} "
+        f"to {summary.destination or request.destination}"
+    )
+
+
 def detail_of(*, request: TransactionRequest) -> Detail:
     """Gather what the pages about one request show."""
     policy = policy_find(digest=request.policy_digest)
@@ -176,8 +198,8 @@ def detail_of(*, request: TransactionRequest) -> Detail:
     ]
     return Detail(
         summary=summary,
-        sentence=f"Transfer {summary.amount} {summary.symbol} from {summary.wallet} "
-        f"to {summary.destination or request.destination}",
+        sentence=_sentence(request, policy, summary),
+        lines=() if policy is None else _lines(request, policy),
         digest=digest_groups(request.mandate_digest),
         policy_number=None if policy is None else policy.number,
         decision=None if decision is None else decision_view(decision=decision),

@@ -11,15 +11,19 @@ from django.db import IntegrityError, transaction
 from approvals.ceremony import consent_parse, consent_record, consent_verify
 from audit.services import entry_append
 from audit.tags import AuditTag
-from core.calldata import movements_of
+from core.books import books_of
+from core.calldata import CallKind, movements_of
+from core.calls import open_calls
 from core.consents import Subject
 from core.documents.base import SKEW, check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.mandate import Mandate, SingleOrder
 from core.errors import CoreError, RefusedError
 from core.lifecycle import Event, State
+from core.names import native_asset
 from core.quorum import describe
 from custody.wake import wake
+from oms.calls import CallPreview, call_parse, call_preview_build
 from oms.errors import FormError, RequestRefusedError
 from oms.evidence import evidence_gather
 from oms.intents import LIFETIME_SECONDS, draft_parse
@@ -34,6 +38,8 @@ from policies.selectors import decision_reasons, decision_required, policy_activ
 from policies.services import decision_make
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from approvals.models import User
     from chains.simulation import Simulation
     from core.documents.consent import SignedConsent
@@ -118,15 +124,53 @@ def _case_read(mandate_raw: bytes, user: User, now: dt.datetime) -> _Case:
         raise RequestRefusedError(
             "unknown_person", f"This mandate is {mandate.asker.id}'s; you are {user.person_id}."
         )
-    movements = movements_of(intent)
-    if movements is None or movements != intent.movements or len(movements) != 1:
-        raise RequestRefusedError("movements", "Only plain transfers of coins and tokens can be asked for today.")
-    if movements[0].most == 0:
-        raise RequestRefusedError("movements", "An amount greater than 0 is needed.")
+    _check_moves(intent, policy)
     longest = int(now.timestamp()) + LIFETIME_SECONDS + SKEW
     if max(mandate.header.expires, intent.header.expires) > longest:
         raise RequestRefusedError("lifetime", "A request waits for people a few hours at most: please preview again.")
     return _Case(mandate=mandate, intent=intent, policy=policy)
+
+
+def _check_moves(intent: Intent, policy: Policy) -> None:
+    """Take plain transfers, and calls of registered functions whose every byte is understood."""
+    movements = movements_of(intent)
+    if movements is None:
+        outer = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(policy)).outer
+        if outer.kind is CallKind.UNKNOWN or intent.movements:
+            words = (
+                "Only transfers, and calls that the policy registers and that can be read whole, can be asked for."
+            )
+            raise RequestRefusedError("movements", words)
+    elif movements != intent.movements or len(movements) != 1:
+        raise RequestRefusedError("movements", "The transaction moves something else than it says.")
+    elif movements[0].most == 0:
+        raise RequestRefusedError("movements", "An amount greater than 0 is needed.")
+
+
+def call_preview(
+    *, user: User, wallet: str, function: str, typed: Mapping[str, str], now: dt.datetime
+) -> CallPreview:
+    """Understand, simulate and decide a contract call. Nothing is stored; asks nodes, so no open transaction.
+
+    Args:
+        user: Who asks.
+        wallet: CAIP-10 account of a wallet that the policy names.
+        function: The function, as `oms.calls.Registered.key` names it.
+        typed: The other fields as they were typed.
+        now: The current time.
+
+    Raises:
+        FormError: With the messages of each wrong field.
+        RequestRefusedError: If no policy is in force, or this person is not on its roster.
+    """
+    policy = _policy()
+    if person_of(user=user, policy=policy) is None:
+        raise RequestRefusedError("unknown_person", "The policy's roster does not name you, so you cannot ask.")
+    at = int(now.timestamp())
+    draft = call_parse(policy=policy, wallet=wallet, function=function, typed=typed, now=at)
+    contract = draft.registered.contract
+    unused = first_use(chain=contract.chain, destination=contract.address)
+    return call_preview_build(draft=draft, policy=policy, person=user.person_id, first_use=unused, now=at)
 
 
 def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.datetime) -> TransactionRequest:
@@ -183,7 +227,10 @@ def _subject(mandate: Mandate) -> Subject:
 
 
 def _request_store(case: _Case, simulation: Simulation | None, now: dt.datetime) -> TransactionRequest:
-    (movement,) = case.intent.movements
+    # A call is kept under the contract that it calls, and the coins that it sends along.
+    intent = case.intent
+    moved = [(one.asset, one.most, one.destination) for one in intent.movements]
+    asset, amount, destination = moved[0] if moved else (native_asset(intent.chain), intent.value, intent.to)
     desks = {person.id: person.desk for person in case.policy.people}
     return TransactionRequest.objects.create(
         reference=case.mandate.header.id,
@@ -191,9 +238,9 @@ def _request_store(case: _Case, simulation: Simulation | None, now: dt.datetime)
         desk=desks[case.mandate.asker.id],
         wallet=case.intent.wallet,
         chain=case.intent.chain,
-        asset=movement.asset,
-        amount=movement.most,
-        destination=movement.destination,
+        asset=asset,
+        amount=amount,
+        destination=destination,
         purpose=case.mandate.purpose,
         policy_digest=case.policy.digest,
         mandate_text=case.mandate.to_bytes().decode(),

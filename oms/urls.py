@@ -7,6 +7,7 @@ from django.urls import path
 from oms import (
     alarm_pages,
     api,
+    call_pages,
     cancel_pages,
     consent_pages,
     hand_pages,
@@ -26,6 +27,7 @@ urlpatterns = [
     path("requests/", list_pages.request_list, name="requests"),
     path("requests/csv/", list_pages.request_csv, name="request_csv"),
     path("requests/new/", views.request_new, name="request_new"),
+    path("requests/call/", call_pages.call_new, name="call_new"),
     path("requests/<slug:reference>/", views.request_detail, name="request"),
     path("requests/<slug:reference>/cancel/", cancel_pages.cancel, name="cancel"),
     path("requests/<slug:reference>/log/", log_pages.case_log_page, name="case_log"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from approvals.roles import Permission, needs
 from core.canonical import parse
+from core.schema import write_struct
 from oms.consent_standing import case_standing
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from oms.forms import NewRequestForm
@@ -142,6 +143,7 @@ def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object
             decision="ask",
             actor=preview.mandate.asker.id,
             claimed={"simulation": claim},
+            standing={"attestations": [write_struct(one, "attestation") for one in preview.evidence.attestations]},
         ),
         "submit": reverse("oms:request_ask"),
     }

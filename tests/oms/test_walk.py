@@ -28,6 +28,7 @@ WITHOUT_ENTRY = {
     "approvals:enrol_options": "hands out a challenge; nothing is stored but the visitor's own session",
     "approvals:step_up_options": "hands out a challenge; nothing is stored but the person's own session",
     "oms:request_new": "a preview stores nothing: asking does",
+    "oms:call_new": "as oms:request_new",
     "admin:login": "is never reached: the address before it leads to the sign-in page",
     "admin:logout": "not offered; ends only the visitor's own session",
     "admin:jsi18n": "reads",
