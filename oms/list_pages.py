@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PAGE_ROWS = 25
 CSV_ROWS = 10_000
 REJECT_MOST = 25
+_REFERENCE_MOST = 32
 _COLUMNS = (
     "reference", "state", "amount_base_units", "asset", "wallet", "destination", "asker", "desk", "purpose",
     "asked_utc", "expires_utc", "why",
@@ -172,7 +173,8 @@ def request_csv(request: HttpRequest) -> StreamingHttpResponse:
 def reject(request: HttpRequest) -> HttpResponse:
     """Walk through several cases to reject them, each with its own signature. Nothing like it exists to approve."""
     user = page_user(request)
-    wanted = list(dict.fromkeys(request.GET.getlist("case")))[:REJECT_MOST]
+    typed = dict.fromkeys(request.GET.getlist("case"))
+    wanted = [one for one in typed if len(one) <= _REFERENCE_MOST and one.isalnum() and one.isascii()][:REJECT_MOST]
     found = {row.reference: row for row in requests_visible(user=user).filter(reference__in=wanted)}
     chosen = [found[one] for one in wanted if one in found and may_reject(user=user, request=found[one])]
     if not chosen:
@@ -191,5 +193,5 @@ def reject(request: HttpRequest) -> HttpResponse:
         for summary in summary_list(requests=chosen)
     ]
     context = page_context(request, rows=rows, consent_origin=settings.COUNTERSIGN_CONSENT_ORIGIN)
-    context["left_out"] = len(set(wanted)) - len(chosen)
+    context["left_out"] = len(typed) - len(chosen)
     return render(request, "oms/reject.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 
 from django.db import transaction
 from django.db.models import Q
@@ -22,6 +23,8 @@ LEASE = dt.timedelta(minutes=2)
 """For how long a notice that is being told is left alone: longer than any way takes."""
 _FIRST_WAIT = dt.timedelta(seconds=30)
 _AT_ONCE = 16
+_BUDGET_SECONDS = 5.0
+"""Of one sweep: what signs and sends runs in the same worker, and must not wait for a mail server that hangs."""
 _logger = logging.getLogger(__name__)
 
 
@@ -47,10 +50,12 @@ def collect(*, now: dt.datetime) -> int:
 def deliver(*, now: dt.datetime) -> int:
     """Tell what is due; return how many were told. Asks mail servers and webhooks, so in no transaction."""
     outside_transaction("somebody told")
-    told = 0
+    told, began = 0, time.monotonic()
     for notice in Notice.objects.filter(due_at__lte=now, state=NoticeState.WAITING).order_by("due_at", "pk")[
         :_AT_ONCE
     ]:
+        if time.monotonic() - began > _BUDGET_SECONDS:
+            break
         claimed = Notice.objects.filter(pk=notice.pk, due_at=notice.due_at, state=NoticeState.WAITING)
         if claimed.update(due_at=now + LEASE):
             told += _tell(notice, now)

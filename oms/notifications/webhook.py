@@ -27,6 +27,10 @@ URL_MOST = 500
 _ANSWER_BYTES = 1024
 _HTTPS = 443
 _OK = range(200, 300)
+# They carry an IPv4 address to a gateway, which may stand inside (RFC 6052, 8215, 3056, 4380, 4291).
+_CARRIERS = tuple(
+    ipaddress.IPv6Network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+)
 
 
 def _host_of(parts: SplitResult) -> tuple[str, int]:
@@ -83,7 +87,8 @@ def address_of(host: str, port: int, *, demo: bool) -> str:
     for number in numbers:
         address = ipaddress.ip_address(number.partition("%")[0])
         mapped = getattr(address, "ipv4_mapped", None) or address
-        outside = mapped.is_global and not mapped.is_multicast
+        carried = any(mapped in network for network in _CARRIERS if mapped.version == network.version)
+        outside = mapped.is_global and not mapped.is_multicast and not carried
         if not outside and not (demo and mapped.is_loopback):
             raise WebhookRefusedError("The webhook's host is not on the public internet.")
     return numbers[0]

@@ -95,6 +95,9 @@ def test_addresses_that_are_none(url: str) -> None:
         "fc00::1",
         "::ffff:10.0.0.1",
         "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+        "::a00:1",
     ],
 )
 def test_insiders_are_not_reached(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
