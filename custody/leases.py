@@ -17,7 +17,9 @@ from audit.alarms import alarm_follow
 from audit.models import Severity
 from audit.tags import AuditTag
 from chains.guards import outside_transaction
-from core.errors import Refusal
+from core.documents.lease import SignedLease
+from core.errors import CoreError, Refusal
+from core.schema import read_struct
 from core.witnessing import CONFLICT, UNPROVEN
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import CustodyError, SignerWaitsError
@@ -163,7 +165,7 @@ def _gather(asked: Mapping[str, object], seen: dict[str, int]) -> tuple[list[Jso
             silent.append(f"{name}: {error}")
             continue
         words = refusal_words(answer)
-        if status == OK:
+        if status == OK and _is_lease(answer):
             leases.append(answer)
             seen[name] = _count(asked.get("size"))
         elif status == CONFLICT and words.isascii() and words.isdigit() and _count(asked.get("size")) >= int(words):
@@ -176,6 +178,15 @@ def _gather(asked: Mapping[str, object], seen: dict[str, int]) -> tuple[list[Jso
         else:
             silent.append(f"{name}: {words}")
     return leases, again, silent
+
+
+def _is_lease(answer: Json) -> bool:
+    """Whether it can be read as one: a signer is handed all of them at once, and one that is none spoils the rest."""
+    try:
+        read_struct(SignedLease, answer, "lease")
+    except CoreError:
+        return False
+    return True
 
 
 def _count(value: object) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
@@ -51,9 +52,8 @@ def witness_ask(*, url: str, path: str, body: Mapping[str, object] | None = None
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - as above
             status, told = int(answer.status), answer.read(_ANSWER_BYTES)
     except urllib.error.HTTPError as error:
-        with error:
-            status, told = error.code, error.read(_ANSWER_BYTES)
-    except (OSError, ValueError) as error:
+        status, told = error.code, _read(error)
+    except (OSError, ValueError, HTTPException) as error:
         raise WitnessSilentError(f"cannot be reached: {error}") from error
     try:
         value = parse(told, max_bytes=_ANSWER_BYTES)
@@ -62,6 +62,14 @@ def witness_ask(*, url: str, path: str, body: Mapping[str, object] | None = None
     if not isinstance(value, dict):
         raise WitnessSilentError(f"answered {status} without an object")
     return status, cast("Json", value)
+
+
+def _read(error: urllib.error.HTTPError) -> bytes:
+    try:
+        with error:
+            return error.read(_ANSWER_BYTES)
+    except (OSError, HTTPException) as broken:
+        raise WitnessSilentError(f"answered {error.code} and nothing more") from broken
 
 
 def refusal_words(answer: Mapping[str, object]) -> str:

@@ -15,6 +15,7 @@ import struct
 import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -135,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with path.open("rb") as file:
                 value = parse(file.read(_MOST_BYTES + 1), max_bytes=_MOST_BYTES)
             taken, told = _hand(options.place, value)
-        except (OSError, CoreError, ValueError) as error:
+        except (OSError, CoreError, ValueError, HTTPException) as error:
             _say(f"UNREADABLE {path.name}: {error}")
             return UNUSABLE
         words = canonical(told).decode("ascii", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import socketserver
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -348,3 +349,42 @@ def test_a_courier_that_distorts_challenges_gets_no_lease(house: House, distorte
         assert house.line.signer.leases.held.granted == ()
     house.line.signer.distort = lambda request, answer: [] if request["op"] == "challenge" else answer  # type: ignore[assignment, return-value]  # what a broken courier carries
     assert house.sweep(later=700) == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n[]",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 999\r\n\r\n{",
+        b'HTTP/1.0 200 OK\r\n\r\n{"document":{},"signature":"0x"}',
+        b"HTTP/1.0 409 Conflict\r\n\r\n{}",
+        b'HTTP/1.0 409 Conflict\r\n\r\n{"error":{"message":"0"}}',
+        b'HTTP/1.0 409 Conflict\r\n\r\n{"error":{"message":"\\u0661"}}',
+        b'HTTP/1.0 409 Conflict\r\n\r\n{"error":{"message":"1"}}',
+        b"HTTP/1.0 500 No\r\n\r\n\xff\xfe",
+    ],
+)
+def test_a_witness_that_answers_anything_holds_up_nobody(house: House, answer: bytes, settings: Any) -> None:  # noqa: ANN401 - pytest-django's
+    class Lying(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Lying) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        honest = settings.COUNTERSIGN_WITNESSES
+        settings.COUNTERSIGN_WITNESSES = {**honest, "w-1": f"http://127.0.0.1:{server.server_address[1]}"}
+        try:
+            assert house.sweep() == 0
+        finally:
+            server.shutdown()
+            thread.join()
+    assert house.line.signer.leases.held.granted == ()
+    settings.COUNTERSIGN_WITNESSES = honest
+    assert house.sweep(later=5) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ from core.schema import write_struct
 from tests.factories.succession import HOLDERS, holders, next_policy, recover, without
 from tests.forgery.institutions import adapt
 from tests.signer.rig import Rig, make_template
+from tests.witness.desks import Asking, folder_named, halt_of, order, veto_of, witnessed
 from witness import hand
+from witness.desk import Desk
+from witness.service import STORE_FILE, load_config
+from witness.store import WitnessStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,3 +91,32 @@ def test_a_file_that_nobody_signed_is_not_sent(tmp_path: Path, text: bytes) -> N
     path = tmp_path / "x.json"
     path.write_bytes(text)
     assert hand.main([str(tmp_path / "no-socket"), str(path)]) == hand.UNUSABLE
+
+
+def test_a_witness_takes_what_people_signed_and_names_what_it_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = witnessed(int(time.time()))
+    state = folder_named(tmp_path / "w", "w-1")
+    store = WitnessStore(state / STORE_FILE)
+    Desk(load_config(state, watching=False), store).pin(world.signed_policy, world.deployment, now=world.now)
+    store.close()
+    files = {
+        "halt": order(world, "halt", halt_of(world), "rita"),
+        "unsigned": order(world, "halt", halt_of(world)),
+        "reject": veto_of(world, "7e" * 32),
+        "policy": write_struct(world.signed_policy, "policy"),
+    }
+    for name, value in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    with Asking(state, world).serving() as asking:
+        taken = [str(tmp_path / f"{name}.json") for name in ("halt", "reject", "policy", "halt")]
+        assert hand.main([asking.url, *taken]) == hand.TAKEN
+        assert hand.main([asking.url, str(tmp_path / "unsigned.json"), taken[0]]) == hand.REFUSED
+        url = asking.url
+    told = capsys.readouterr().out
+    assert told.count("taken ") == 5
+    assert '"new":true' in told
+    assert "quorum" in told
+    assert hand.main([url, taken[0]]) == hand.UNUSABLE, "nobody answers"
+    assert hand.main(["http://127.0.0.1:notaport", taken[0]]) == hand.UNUSABLE
