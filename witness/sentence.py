@@ -96,6 +96,8 @@ def _does(policy: Policy, intent: Intent, calls: Calls) -> str:
     outer, wallet = calls.outer, _wallet(policy, intent.wallet)
     if not calls.understood:
         return f"Unknown call of {_place(policy, intent.chain, intent.to)} from {wallet}"
+    if outer.kind is CallKind.NOTE:
+        return f"Note of {len(intent.data)} bytes from {wallet} to itself, moving nothing"
     if outer.flow is not None and outer.kind in (CallKind.NATIVE, CallKind.TOKEN):
         amount = amount_words(policy, outer.flow.asset, outer.flow.amount)
         return f"Transfer {amount} from {wallet} to {_place(policy, intent.chain, outer.flow.destination)}"
@@ -126,7 +128,7 @@ def mandate_sentence(mandate: Mandate, policy: Policy) -> str:
         msg = "a parent order: no signer signs one yet, so there is no sentence for it"
         raise DocumentError(msg)
     intent = order.intent
-    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(policy))
+    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(policy), sender=intent.sender)
     return f"{_does(policy, intent, calls)} — asked by {_asker(policy, mandate.asker)}"
 
 

@@ -8,6 +8,7 @@ const status = document.getElementById("consent-status");
 const button = panel.querySelector("[data-open]");
 const origin = panel.dataset.origin;
 const asked = JSON.parse(panel.dataset.request);
+const NEXT = "Nothing changed by this. Reload the case to see where it stands, and sign again if it still asks you.";
 let opened = null;
 let busy = false;
 
@@ -62,8 +63,9 @@ window.addEventListener("message", async (event) => {
     acknowledge(true, "Received.");
     location.assign(answer.next);
   } catch (error) {
-    acknowledge(false, error.message);
-    status.textContent = error.message;
+    const told = `${error.message} ${NEXT}`;
+    acknowledge(false, told);
+    status.textContent = told;
     button.disabled = false;
     busy = false;
   }

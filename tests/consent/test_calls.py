@@ -108,7 +108,7 @@ def test_calls_are_what_core_opens(row: dict[str, Any]) -> None:
     mandate = Mandate.from_json(row["mandate"])
     assert isinstance(mandate.order, SingleOrder)
     intent = mandate.order.intent
-    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(POLICY))
+    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(POLICY), sender=intent.sender)
     assert [one.kind.value for one in calls.made] == [one["kind"] for one in row["calls"]]
     assert (calls.understood, calls.flows is not None) == (row["understood"], row["known"])
     sentence = mandate_sentence(mandate, POLICY)

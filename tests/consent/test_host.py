@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import json
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -59,6 +60,36 @@ def test_every_file_of_the_page_is_served_under_strict_headers(host: House) -> N
         assert (answer.status, body) == (200, file.read_bytes())
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert answer.headers["Server"] == "consent"
+
+
+def test_the_headers_are_these() -> None:
+    """What a browser must be told here, one by one; `serve.py` and the production example both send it."""
+    content = dict(part.partition(" ")[::2] for part in HEADERS["Content-Security-Policy"].split("; "))
+    assert {name for name, value in content.items() if value == "'none'"} == {
+        "default-src", "base-uri", "form-action", "frame-ancestors", "trusted-types",
+    }  # fmt: skip
+    assert {name for name, value in content.items() if value == "'self'"} == {
+        "script-src", "style-src", "img-src", "connect-src",
+    }  # fmt: skip
+    assert content["require-trusted-types-for"] == "'script'"
+    granted = dict(part.split("=") for part in HEADERS["Permissions-Policy"].split(", "))
+    assert {name for name, value in granted.items() if value == "(self)"} == {
+        "publickey-credentials-get", "publickey-credentials-create",
+    }  # fmt: skip
+    assert set(granted.values()) == {"(self)", "()"}
+    assert HEADERS["Cache-Control"] == "no-store"
+    assert HEADERS["X-Frame-Options"] == "DENY"
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_production_example_sends_the_same_headers() -> None:
+    example = (STATIC.parents[1] / "docs" / "deploy" / "consent-nginx.conf").read_text()
+    sent = dict(re.findall(r'^    add_header (\S+) "(.*)" always;$', example, re.MULTILINE))
+    assert sent.pop("Strict-Transport-Security").startswith("max-age=")
+    assert sent == HEADERS
+    assert not re.search(r"^ {8}.*add_header", example, re.MULTILINE), "a location's own headers would replace these"
+    assert not re.search(r"proxy_pass|fastcgi|uwsgi", example)
 
 
 def test_nothing_comes_from_anywhere_else() -> None:

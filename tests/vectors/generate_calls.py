@@ -79,7 +79,9 @@ def _made(one: Made, data: bytes | None) -> Json:
 
 def call_row(world: World, name: str, intent: Intent) -> Json:
     """Return what `core` makes of a transaction."""
-    calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(world.policy))
+    calls = open_calls(
+        intent.chain, intent.to, intent.value, intent.data, books_of(world.policy), sender=intent.sender
+    )
     mandate = world.mandate(intent)
     who = resolve_asker(mandate, world.policy)
     _, draw = derive_facts(intent, world.policy, who, order=mandate.digest, now=NOW)

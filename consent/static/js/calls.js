@@ -1,15 +1,16 @@
 // A transaction as the calls that it makes: batches are opened, arguments decoded, and what can leave is told. A call
 // is understood if it is a plain payment, a transfer of a token that the policy knows, or a call of a function that
-// the policy registers for that contract, and every byte of it was decoded. It mirrors the signers' own opener;
-// tests/vectors/calls.json holds both to the same answers.
+// the policy registers for that contract, and every byte of it was decoded; or a note, a wallet's few bytes to
+// itself. It mirrors the signers' own opener; tests/vectors/calls.json holds both to the same answers.
 // Sources: EIP-20, EIP-2612, OpenZeppelin and Uniswap multicall, Safe's MultiSend (operation 1 is a delegatecall).
 
 import { argumentTypes, decodeStrict } from "./abi.js";
-import { findAsset, findContract } from "./book.js";
+import { findAsset, findContract, findWallet } from "./book.js";
 import { checksumAddress } from "./keccak.js";
-import { nativeAsset, tokenAsset } from "./names.js";
+import { addressOf, nativeAsset, same, tokenAsset } from "./names.js";
 
 const MOST_CALLS = 32;
+const NOTE_MOST = 64; // bytes
 const MOST_DEPTH = 4;
 const SELECTOR_DIGITS = 10; // 0x and four bytes
 const UINT256_MOST = (1n << 256n) - 1n;
@@ -111,9 +112,10 @@ function tokenCall(made, chain, known) {
 }
 
 class Opener {
-  constructor(policy, chain) {
+  constructor(policy, chain, sender) {
     this.policy = policy;
     this.chain = chain;
+    this.sender = sender;
     this.count = 0;
   }
 
@@ -128,9 +130,21 @@ class Opener {
       depth, to: call.to, value: call.value, data: call.data, selector, kind: "unknown", delegate: call.delegate,
       contract, flow: null, ...NOTHING,
     };
+    if (this.isNote(call, depth)) {
+      return [{ ...made, kind: "note", flow: { asset: nativeAsset(this.chain), destination: call.to, amount: 0n } }];
+    }
     if (selector === null || call.delegate) return [made];
     const signature = this.signatureOf(contract, selector, call);
     return signature === null ? [made] : this.understood(made, signature, call);
+  }
+
+  // Whether a wallet of the policy sends itself a few bytes and nothing else: there is no code that could read them.
+  isNote(call, depth) {
+    const { policy, chain, sender } = this;
+    const own = depth === 0 && same(call.to, sender) && findWallet(policy, `${chain}:${call.to}`) !== null;
+    const foreign = findAsset(policy, tokenAsset(chain, call.to)) !== null
+      || policy.contracts.some((entry) => entry.chain === chain && same(entry.address, call.to));
+    return own && !foreign && call.value === 0n && (call.data.length - 2) / 2 <= NOTE_MOST;
   }
 
   // Null where no function, or more than one, answers to the selector: whichever is meant, the other one might be.
@@ -172,7 +186,7 @@ export function openCalls(intent, policy) {
   const { chain, to, data } = intent;
   const outer = { to, value: BigInt(intent.value), data, delegate: false, payment: data === "0x" };
   try {
-    return new Opener(policy, chain).open(outer, 0);
+    return new Opener(policy, chain, addressOf(intent.wallet)).open(outer, 0);
   } catch (error) {
     if (!(error instanceof TooMany)) throw error;
     const selector = data.length >= SELECTOR_DIGITS ? data.slice(0, SELECTOR_DIGITS) : null;

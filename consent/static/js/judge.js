@@ -72,8 +72,8 @@ function judgeControl(request, house) {
   const names = house.policy.signers.map((signer) => signer.id);
   const stranger = (document.signers ?? []).find((name) => !names.includes(name));
   refuseUnless(stranger === undefined, "wrong_signer", `The policy knows no signer ${stranger}.`);
-  const replaces = "Replacement: it takes the place of a transaction at its nonce, which can then never be mined. "
-    + "Whichever of the two is mined first counts.";
+  const replaces = "Replacement: it competes with a transaction at its nonce. Whichever of the two is mined first counts; "
+    + "the other never will.";
   return { calls: [], blocks: [], warnings: type === "cancel" ? [{ code: "replacement", message: replaces }] : [] };
 }
 

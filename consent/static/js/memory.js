@@ -1,7 +1,7 @@
 // Which addresses were approved from this browser before: the page's own memory, which no server can write. It holds
 // addresses only, decides nothing, and losing it only makes a first use be named once more.
 
-import { destinationOf } from "./book.js";
+import { destinationOf, nameOf } from "./book.js";
 
 const PREFIX = "approved:";
 
@@ -39,6 +39,7 @@ export function firstUseWarnings(subject, now) {
     .filter(({ chain, address }) => destinationOf(subject.policy, chain, address, now).state !== "own")
     .filter((one) => !remembered(one));
   if (fresh.length === 0) return [];
-  const message = `First use: nothing to ${fresh.map((one) => one.address).join(", ")} was approved from this browser before.`;
+  const names = fresh.map(({ chain, address }) => nameOf(subject.policy, chain, address) ?? address);
+  const message = `First use from this browser: ${names.join(", ")}. Nothing to it was approved here before.`;
   return [{ code: "first_use", message }];
 }

@@ -33,6 +33,7 @@ function does(policy, intent, calls) {
   const { chain } = intent;
   const wallet = walletLabel(policy, intent.wallet);
   if (!areUnderstood(calls)) return `Unknown call of ${placeWords(policy, chain, intent.to)} from ${wallet}`;
+  if (outer.kind === "note") return `Note of ${(intent.data.length - 2) / 2} bytes from ${wallet} to itself, moving nothing`;
   if (outer.kind !== "contract_call") {
     const { asset, amount, destination } = outer.flow;
     return `Transfer ${amountWords(policy, asset, amount)} from ${wallet} to ${placeWords(policy, chain, destination)}`;

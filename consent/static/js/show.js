@@ -9,13 +9,21 @@ import { viewMandate } from "./view_mandate.js";
 import { viewPolicy } from "./view_policy.js";
 import { viewSuccessor } from "./view_successor.js";
 
+function findings(title, found) {
+  if (found.length === 0) return [];
+  const items = found.map((one) => el("li", { "data-code": one.code }, one.message));
+  return [el("div", { class: "banner stop" }, el("strong", {}, title), el("ul", {}, ...items))];
+}
+
 export function findingBanners(subject) {
-  const stops = subject.blocks.map((one) => banner("stop", "✕ Cannot be approved", one.message, { "data-code": one.code }));
-  const warnings = subject.warnings.map((one) => banner("stop", "⚠ Look twice", one.message, { "data-code": one.code }));
   const genesis = subject.genesis
     ? [banner("warn", "⚠ No policy is pinned here", "Compare this digest with the other admin before you sign.")]
     : [];
-  return [...stops, ...warnings, ...genesis];
+  return [
+    ...findings("✕ Cannot be approved", subject.blocks),
+    ...findings("⚠ Look twice", subject.warnings),
+    ...genesis,
+  ];
 }
 
 export function viewOf(subject, now) {

@@ -46,11 +46,11 @@ function lineOf(policy, intent, call) {
   return el(
     "li",
     { class: `call depth-${call.depth}` },
-    ...marks.filter((mark) => mark !== null).map((mark) => el("span", { class: "pill bad" }, `✕ ${mark}`)),
+    ...marks.filter((mark) => mark !== null).flatMap((mark) => [el("span", { class: "pill bad" }, `✕ ${mark}`), " "]),
     el("code", {}, what), " ",
     ...lets(policy, intent, call).map((words) => el("div", { class: "lead" }, words)),
-    el("div", {}, small("of "), ...named(policy, intent.chain, call.to)),
-    call.value === 0n ? null : el("div", {}, small("sends along "), nativeWords(policy, intent.chain, call.value)),
+    el("div", {}, small(call.hasData ? "of " : "to "), ...named(policy, intent.chain, call.to)),
+    call.value === 0n || !call.hasData ? null : el("div", {}, small("sends along "), nativeWords(policy, intent.chain, call.value)),
     argumentsOf(policy, intent.chain, call),
   );
 }
@@ -58,6 +58,7 @@ function lineOf(policy, intent, call) {
 // What is called and how, for a call that is not a plain transfer.
 export function callRows(policy, intent, calls) {
   const [outer] = calls;
+  if (outer.kind === "note") return [["Note", el("code", { class: "calldata", id: "note" }, intent.data)]];
   const inside = calls.slice(1);
   return [
     ["Contract", el("span", { class: "lead" }, nameOf(policy, intent.chain, intent.to) ?? "Unknown contract", " ",

@@ -1,7 +1,7 @@
 // Shows a mandate: what moves, from where, to whom, at what worst cost, and the bytes behind it.
 
 import { destinationOf, findAsker, findAsset, findWallet, nameOf } from "./book.js";
-import { worstCase } from "./calls.js";
+import { areUnderstood, worstCase } from "./calls.js";
 import { el } from "./dom.js";
 import { addressOf, contractOf } from "./names.js";
 import { folded, grouped, moment, pill, rows, small } from "./parts.js";
@@ -51,7 +51,10 @@ function feeWords(policy, intent) {
 function worstRow(policy, intent, calls) {
   const worst = worstCase(intent, calls);
   const amounts = worst.amounts.map(([asset, amount]) => amountWords(policy, asset, amount)).join(" + ");
-  const words = worst.known ? amounts : `${amounts}, and whatever the contract may take by what it was allowed before`;
+  const open = areUnderstood(calls)
+    ? `${amounts}, and whatever the contract may take by what it was allowed before`
+    : "Not known: the call is not understood.";
+  const words = worst.known ? amounts : open;
   return ["At worst", el("span", { id: "worst" }, words), small(feeWords(policy, intent))];
 }
 
