@@ -6,6 +6,7 @@ and answers a repetition with the signature that it has. Fees are written down b
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import secrets
 from typing import TYPE_CHECKING
@@ -78,10 +79,12 @@ def bundle_build(
         intent=intent,
         attempt=Attempt(nonce=nonce, max_fee_per_gas=paid.most, max_priority_fee_per_gas=paid.tip),
         consents=SIGNED_CONSENTS.read(parse(job.consents.encode()), "consents"),
-        attestations=() if cancel is not None else _attested(intent),
+        attestations=(),
         cancel=cancel,
     )
-    return bundle_with_log(bundle=bundle)
+    bundle = bundle_with_log(bundle=bundle)
+    # Attesters last, when nothing else is waited for.
+    return bundle if cancel is not None else dataclasses.replace(bundle, attestations=_attested(intent))
 
 
 def _attested(intent: Intent) -> tuple[SignedAttestation, ...]:
