@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
-from chains.nodes.wire import data
+from chains.errors import IdentityError, ProofError
+from chains.identity import Review, identity_compare, identity_read
 from chains.simulation import Call, sequence_simulate
 from chains.simulation.slippage import exchange_of
 from core.attested import QUOTES, fact_write
-from core.keccak import keccak256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chains.nodes.client import NodeClient
     from chains.nodes.pool import Pool
-    from chains.nodes.wire import Block
     from chains.simulation import Simulation
     from chains.simulation.slippage import Price
     from core.documents.bundle import FactValue
     from core.documents.mandate import Intent
     from core.registry import Fact
+
+log = logging.getLogger("attester")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ def intent_assess(
     *,
     number: int | None,
     prices: Mapping[str, Price],
-    reviewed: bytes | None,
+    reviewed: Mapping[str, bytes],
     watched: Sequence[str],
     now: int,
 ) -> Assessment:
@@ -50,24 +51,19 @@ def intent_assess(
         intent: The exact transaction.
         number: The parent block; None for the newest.
         prices: By CAIP-19 asset, none of them expired.
-        reviewed: Keccak-256 of the reviewed code at the intent's `to`; None where nobody reviewed any.
+        reviewed: Keccak-256 of reviewed code on the intent's chain, by EIP-55 address: what is called, and what
+            that forwards to.
         watched: Tokens (EIP-55) whose balances are measured in any case.
         now: Unix seconds.
 
     Raises:
         NoSimulationError: If there is no simulation that enough nodes agree on.
-        NoQuorumError: If the code cannot be read.
+        NoQuorumError: If nodes do not agree on the block.
     """
     call = Call(sender=intent.sender, to=intent.to, value=intent.value, data=intent.data, gas=intent.gas)
     (simulation,) = sequence_simulate(pool, [call], number=number, now=now, watched=watched)
     facts = effects_facts(simulation, intent.sender, prices)
-    code = pool.read_agreed(
-        lambda client, block: _code(client, block, intent.to), what="code", number=simulation.block_number, now=now
-    )
-    same_block = code.block_hash.hex() == simulation.block_hash
-    if same_block and (reviewed is not None or not code.value):
-        # Where there is no code, none can have changed.
-        facts["code.unchanged"] = not code.value if reviewed is None else keccak256(code.value) == reviewed
+    facts |= code_facts(pool, intent.to, simulation, reviewed)
     if prices:
         facts[QUOTES] = frozenset(f"{asset}={price.usd_e8}" for asset, price in prices.items())
     return Assessment(
@@ -77,8 +73,30 @@ def intent_assess(
     )
 
 
-def _code(client: NodeClient, block: Block, address: str) -> bytes:
-    return data(client.call("eth_getCode", address, hex(block.number)), "code")
+def code_facts(pool: Pool, address: str, simulation: Simulation, reviewed: Mapping[str, bytes]) -> dict[str, Fact]:
+    """Return what can be said about the code that is called, and what it forwards to; nothing where it is unknown.
+
+    Args:
+        pool: This attester's own nodes.
+        address: What is called, EIP-55.
+        simulation: Names the block.
+        reviewed: As `intent_assess`.
+
+    Raises:
+        NoQuorumError: If nodes do not agree on the block.
+    """
+    at = pool.read_agreed(lambda _, block: block.hash, what="code", number=simulation.block_number)
+    if at.block_hash.hex() != simulation.block_hash:
+        return {}
+    try:
+        identity = identity_read(pool, address=address, at=at)
+    except (IdentityError, ProofError) as error:
+        log.warning("the code of %s cannot be told: %s", address, error)
+        return {}
+    reviews = {place: Review(label=place, code_hash=code_hash) for place, code_hash in reviewed.items()}
+    found = identity_compare(identity, reviews=reviews)
+    said = {"code.unchanged": found.code_unchanged, "implementation.unchanged": found.implementation_unchanged}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def effects_facts(simulation: Simulation, account: str, prices: Mapping[str, Price]) -> dict[str, Fact]:

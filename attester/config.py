@@ -58,7 +58,7 @@ class Config:
         lifetime: How long an attestation counts, seconds.
         chains: Its own nodes by CAIP-2 chain.
         prices: By CAIP-19 asset.
-        code: Reviewed run-time code: Keccak-256 by (chain, EIP-55 address).
+        code: Reviewed run-time code: Keccak-256 by (chain, EIP-55 address); of a proxy, its implementation's too.
     """
 
     name: str

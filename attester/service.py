@@ -126,7 +126,7 @@ class Attester:
             intent,
             number=number,
             prices=prices,
-            reviewed=self.config.code.get((intent.chain, intent.to)),
+            reviewed={at: digest for (place, at), digest in self.config.code.items() if place == intent.chain},
             watched=[asset.rpartition(":")[2] for asset in prices if "/erc20:" in asset],
             now=now,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chains.identity.read import ProxyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from chains.identity.read import Identity
     from core.documents.roster import ContractEntry
@@ -39,69 +39,76 @@ class Findings:
         return self.code_unchanged is True and self.implementation_unchanged is True
 
 
-def _entry(contracts: Iterable[ContractEntry], chain: str, address: str) -> ContractEntry | None:
-    return next((entry for entry in contracts if (entry.chain, entry.address) == (chain, address)), None)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Review:
+    """What people reviewed at an address: its code, what they call it, and which functions they reviewed it for."""
+
+    label: str
+    code_hash: bytes | None
+    functions: frozenset[bytes] = frozenset()
 
 
-def _selectors(entry: ContractEntry) -> frozenset[bytes]:
-    return frozenset(function.selector for function in entry.functions)
+def reviews_of(contracts: Iterable[ContractEntry], *, chain: str) -> dict[str, Review]:
+    """Return a policy's reviews of one chain, by EIP-55 address."""
+    return {
+        entry.address: Review(
+            label=entry.label,
+            code_hash=entry.code_hash,
+            functions=frozenset(function.selector for function in entry.functions),
+        )
+        for entry in contracts
+        if entry.chain == chain
+    }
 
 
-def _of_code(entry: ContractEntry | None, identity: Identity, reasons: list[str]) -> bool | None:
-    if not identity.has_code:
-        reasons.append(f"{identity.address} holds no code")
-        return False
-    if entry is None or entry.code_hash is None:
-        reasons.append(f"the policy names no code hash for {identity.address}")
+def _of_code(review: Review | None, identity: Identity, reasons: list[str]) -> bool | None:
+    if review is None and not identity.has_code:
+        # Where there is no code, none can have changed; what once was reviewed code is another matter.
+        return True
+    if review is None or review.code_hash is None:
+        reasons.append(f"nobody named a reviewed code hash for {identity.address}")
         return None
-    if entry.code_hash != identity.code_hash:
-        reasons.append(f"the code of {entry.label} ({identity.address}) is not the reviewed one")
+    if review.code_hash != identity.code_hash:
+        reasons.append(f"the code of {review.label} ({identity.address}) is not the reviewed one")
         return False
     return True
 
 
-def _of_target(
-    contracts: tuple[ContractEntry, ...],
-    chain: str,
-    entry: ContractEntry | None,
-    identity: Identity,
-    reasons: list[str],
-) -> bool:
+def _of_target(reviews: Mapping[str, Review], review: Review | None, identity: Identity, reasons: list[str]) -> bool:
     """Say whether what a contract forwards to is reviewed for what the contract is used for."""
-    target = None if identity.implementation is None else _entry(contracts, chain, identity.implementation)
+    target = None if identity.implementation is None else reviews.get(identity.implementation)
     if target is None or target.code_hash is None:
         reasons.append(f"{identity.address} forwards to {identity.implementation}, which nobody reviewed")
         return False
     if target.code_hash != identity.implementation_hash:
         reasons.append(f"the code of {target.label}, which {identity.address} forwards to, is not the reviewed one")
         return False
-    if entry is not None and not _selectors(entry) <= _selectors(target):
-        reasons.append(f"{target.label} was not reviewed for all functions of {entry.label}")
+    if review is not None and not review.functions <= target.functions:
+        reasons.append(f"{target.label} was not reviewed for all functions of {review.label}")
         return False
     return True
 
 
-def identity_compare(identity: Identity, *, chain: str, contracts: Iterable[ContractEntry]) -> Findings:
+def identity_compare(identity: Identity, *, reviews: Mapping[str, Review]) -> Findings:
     """Compare what stands at an address with what people reviewed.
 
     Args:
         identity: As it was read just now.
-        chain: CAIP-2 name.
-        contracts: The policy's contracts.
+        reviews: What was reviewed on its chain, by EIP-55 address.
     """
-    known, reasons = tuple(contracts), list[str]()
-    entry = _entry(known, chain, identity.address)
-    code = _of_code(entry, identity, reasons)
+    reasons = list[str]()
+    review = reviews.get(identity.address)
+    code = _of_code(review, identity, reasons)
     implementation: bool | None = code
     if identity.kind is not ProxyKind.NONE:
-        implementation = _of_target(known, chain, entry, identity, reasons)
+        implementation = _of_target(reviews, review, identity, reasons)
         if identity.beacon is not None:
-            beacon = _entry(known, chain, identity.beacon)
+            beacon = reviews.get(identity.beacon)
             if beacon is None or beacon.code_hash is None or beacon.code_hash != identity.beacon_hash:
                 reasons.append(f"the beacon {identity.beacon} of {identity.address} is not a reviewed one")
                 implementation = False
         if identity.behind is not None:
-            behind = identity_compare(identity.behind, chain=chain, contracts=known)
+            behind = identity_compare(identity.behind, reviews=reviews)
             reasons += [reason for reason in behind.reasons if reason not in reasons]
             implementation = implementation and behind.is_reviewed
     return Findings(code_unchanged=code, implementation_unchanged=implementation, reasons=tuple(reasons))

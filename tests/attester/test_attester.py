@@ -14,8 +14,9 @@ from core.attested import QUOTES, attested_facts, quoted
 from core.calldata import encode_transfer
 from core.documents.roster import NamedKey
 from core.keccak import keccak256
-from core.names import native_asset, token_asset
+from core.names import checksum_address, native_asset, token_asset
 from tests.attester.conftest import NAMES, Desk, attester_make, settings_of
+from tests.chains.contracts import OPENZEPPELIN, calldata, deploy, transact
 from tests.factories.world import CHAIN, NOW, STRANGER
 from tests.fakes.proxy import Lie, LyingNode
 
@@ -73,6 +74,25 @@ def test_reviewed_code_is_attested_and_other_code_is_told(tmp_path: Path, desk: 
         intent = desk.swap(1)
         facts = believed(desk, intent, key, attester.attest(question(intent), now=NOW))
         assert facts["code.unchanged"] is unchanged
+        assert facts["implementation.unchanged"] is unchanged
+
+
+def test_an_upgrade_behind_an_unchanged_proxy_is_told(tmp_path: Path, desk: Desk) -> None:
+    node, owner = desk.market.node, checksum_address(desk.market.node.call("eth_accounts")[7])
+    one, two = (deploy(node, owner, name, []) for name in ("BoxV1", "BoxV2"))
+    admin = deploy(node, owner, "ProxyAdmin", [], OPENZEPPELIN)
+    proxy = deploy(node, owner, "TransparentUpgradeableProxy", [one, admin, b""], OPENZEPPELIN)
+    more = ""
+    for address in (proxy, one):
+        digest = keccak256(bytes.fromhex(node.call("eth_getCode", address, "latest")[2:])).hex()
+        more += f'[[code]]\nchain = "{CHAIN}"\naddress = "{address}"\nhash = "0x{digest}"\n'
+    attester, key = make(tmp_path, desk, more=more)
+    intent = desk.world.intent(to=proxy, value=0, data=calldata("store(uint256)", 7), gas=90_000)
+    for unchanged in (True, False):
+        facts = believed(desk, intent, key, attester.attest(question(intent), now=NOW))
+        assert facts["code.unchanged"] is True
+        assert facts["implementation.unchanged"] is unchanged
+        transact(node, owner, admin, "upgrade(address,address)", proxy, two)
 
 
 def test_a_payment_to_an_account_without_code_has_none_that_changed(tmp_path: Path, desk: Desk) -> None:

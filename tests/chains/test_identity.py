@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chains.errors import IdentityError, NoQuorumError, ProofError
-from chains.identity import Identity, ProxyKind, identity_compare, identity_read
+from chains.identity import Findings, Identity, ProxyKind, identity_compare, identity_read, reviews_of
 from core.abi import selector_of
 from core.chain_proof import EMPTY_CODE_HASH
 from core.documents.roster import AbiFunction, ContractEntry
@@ -18,7 +18,7 @@ from tests.chains.contracts import OPENZEPPELIN, deploy, transact
 from tests.fakes.proxy import Lie
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.chains.cluster import Cluster
 
@@ -30,6 +30,10 @@ STORE = "store(uint256)"
 def cluster() -> Iterator[Cluster]:
     with cluster_of(2) as cluster:
         yield cluster
+
+
+def _compare(identity: Identity, *, chain: str, contracts: Iterable[ContractEntry]) -> Findings:
+    return identity_compare(identity, reviews=reviews_of(contracts, chain=chain))
 
 
 def _read(cluster: Cluster, address: str) -> Identity:
@@ -72,10 +76,14 @@ def test_a_plain_contract_and_no_contract(cluster: Cluster) -> None:
     box = _ours(cluster, "BoxV1")
     found = _read(cluster, box)
     assert (found.kind, found.code_hash, found.implementation) == (ProxyKind.NONE, _hash(cluster, box), None)
-    assert identity_compare(found, chain=CHAIN, contracts=_reviewed(cluster, box)).is_reviewed
+    assert _compare(found, chain=CHAIN, contracts=_reviewed(cluster, box)).is_reviewed
     empty = _read(cluster, cluster.accounts[3])
     assert (empty.has_code, empty.code_hash) == (False, EMPTY_CODE_HASH)
-    assert identity_compare(empty, chain=CHAIN, contracts=()).code_unchanged is False
+    assert _compare(empty, chain=CHAIN, contracts=()).is_reviewed  # where there is no code, none can have changed
+    gone = _reviewed(cluster, box)
+    cluster.first.call("anvil_setCode", box, "0x")
+    cluster.first.call("anvil_mine", "0x1")
+    assert _compare(_read(cluster, box), chain=CHAIN, contracts=gone).code_unchanged is False
 
 
 def test_an_upgrade_between_approval_and_signing_is_noticed(cluster: Cluster) -> None:
@@ -86,13 +94,13 @@ def test_an_upgrade_between_approval_and_signing_is_noticed(cluster: Cluster) ->
     approved = _read(cluster, proxy)
     assert (approved.kind, approved.implementation, approved.admin) == (ProxyKind.EIP1967, one, admin)
     assert approved.implementation_hash == _hash(cluster, one)
-    assert identity_compare(approved, chain=CHAIN, contracts=reviewed).is_reviewed
+    assert _compare(approved, chain=CHAIN, contracts=reviewed).is_reviewed
     _send(cluster, admin, "upgrade(address,address)", proxy, two)
     signing = _read(cluster, proxy)
-    found = identity_compare(signing, chain=CHAIN, contracts=reviewed)
+    found = _compare(signing, chain=CHAIN, contracts=reviewed)
     assert (found.code_unchanged, found.implementation_unchanged) == (True, False)
     assert found.reasons == (f"{proxy} forwards to {two}, which nobody reviewed",)
-    assert identity_compare(signing, chain=CHAIN, contracts=[*reviewed, *_reviewed(cluster, two)]).is_reviewed
+    assert _compare(signing, chain=CHAIN, contracts=[*reviewed, *_reviewed(cluster, two)]).is_reviewed
     assert signing != approved
 
 
@@ -100,7 +108,7 @@ def test_a_contract_reviewed_for_something_else_does_not_pass_as_implementation(
     one, other = _ours(cluster, "BoxV1"), _ours(cluster, "BoxV2")
     proxy = _openzeppelin(cluster, "ERC1967Proxy", other, b"")
     reviewed = [*_reviewed(cluster, proxy, one), *_reviewed(cluster, other, signature="burn(uint256)")]
-    found = identity_compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed)
+    found = _compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed)
     assert found.implementation_unchanged is False
     assert "not reviewed for all functions" in found.reasons[0]
 
@@ -112,10 +120,10 @@ def test_a_beacon_that_points_elsewhere_is_noticed(cluster: Cluster) -> None:
     reviewed = _reviewed(cluster, proxy, one, beacon)
     found = _read(cluster, proxy)
     assert (found.kind, found.implementation, found.beacon) == (ProxyKind.BEACON, one, beacon)
-    assert identity_compare(found, chain=CHAIN, contracts=reviewed).is_reviewed
-    assert not identity_compare(found, chain=CHAIN, contracts=reviewed[:2]).is_reviewed
+    assert _compare(found, chain=CHAIN, contracts=reviewed).is_reviewed
+    assert not _compare(found, chain=CHAIN, contracts=reviewed[:2]).is_reviewed
     _send(cluster, beacon, "upgradeTo(address)", two)
-    assert not identity_compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed).is_reviewed
+    assert not _compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed).is_reviewed
 
 
 def test_one_node_cannot_make_up_what_a_beacon_says(cluster: Cluster) -> None:
@@ -136,8 +144,8 @@ def test_clones_name_their_target_in_code(cluster: Cluster) -> None:
     clone = checksum_address("0x" + receipt["logs"][0]["data"][-40:])
     found = _read(cluster, clone)
     assert (found.kind, found.implementation) == (ProxyKind.CLONE, one)
-    assert identity_compare(found, chain=CHAIN, contracts=_reviewed(cluster, clone, one)).is_reviewed
-    assert not identity_compare(found, chain=CHAIN, contracts=_reviewed(cluster, clone)).is_reviewed
+    assert _compare(found, chain=CHAIN, contracts=_reviewed(cluster, clone, one)).is_reviewed
+    assert not _compare(found, chain=CHAIN, contracts=_reviewed(cluster, clone)).is_reviewed
 
 
 def test_the_older_standard_is_read_too(cluster: Cluster) -> None:
@@ -146,9 +154,9 @@ def test_the_older_standard_is_read_too(cluster: Cluster) -> None:
     reviewed = _reviewed(cluster, proxy, one)
     found = _read(cluster, proxy)
     assert (found.kind, found.implementation) == (ProxyKind.EIP1822, one)
-    assert identity_compare(found, chain=CHAIN, contracts=reviewed).is_reviewed
+    assert _compare(found, chain=CHAIN, contracts=reviewed).is_reviewed
     _send(cluster, proxy, "upgrade(address)", two)
-    assert not identity_compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed).is_reviewed
+    assert not _compare(_read(cluster, proxy), chain=CHAIN, contracts=reviewed).is_reviewed
 
 
 def test_a_delegation_is_no_plain_account(cluster: Cluster) -> None:
@@ -157,7 +165,7 @@ def test_a_delegation_is_no_plain_account(cluster: Cluster) -> None:
     cluster.first.call("anvil_mine", "0x1")
     found = _read(cluster, account)
     assert (found.kind, found.implementation, found.has_code) == (ProxyKind.DELEGATION, box, True)
-    assert not identity_compare(found, chain=CHAIN, contracts=_reviewed(cluster, box)).is_reviewed
+    assert not _compare(found, chain=CHAIN, contracts=_reviewed(cluster, box)).is_reviewed
 
 
 def test_a_proxy_behind_a_proxy_is_followed_and_a_circle_ends(cluster: Cluster) -> None:
@@ -165,11 +173,11 @@ def test_a_proxy_behind_a_proxy_is_followed_and_a_circle_ends(cluster: Cluster) 
     inner = _openzeppelin(cluster, "ERC1967Proxy", one, b"")
     outer = _openzeppelin(cluster, "ERC1967Proxy", inner, b"")
     reviewed = _reviewed(cluster, outer, inner, one)
-    assert identity_compare(_read(cluster, outer), chain=CHAIN, contracts=reviewed).is_reviewed
+    assert _compare(_read(cluster, outer), chain=CHAIN, contracts=reviewed).is_reviewed
     slot = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
     cluster.first.call("anvil_setStorageAt", inner, slot, "0x" + "00" * 12 + two[2:])
     cluster.first.call("anvil_mine", "0x1")
-    assert not identity_compare(_read(cluster, outer), chain=CHAIN, contracts=reviewed).is_reviewed
+    assert not _compare(_read(cluster, outer), chain=CHAIN, contracts=reviewed).is_reviewed
     cluster.first.call("anvil_setStorageAt", inner, slot, "0x" + "00" * 12 + outer[2:])
     cluster.first.call("anvil_mine", "0x1")
     with pytest.raises(IdentityError, match="forward to each other"):
@@ -206,10 +214,10 @@ def test_code_and_slots_are_proven_not_believed(cluster: Cluster) -> None:
 
 def test_without_a_reviewed_hash_nothing_is_unchanged(cluster: Cluster) -> None:
     box = _ours(cluster, "BoxV1")
-    found = identity_compare(_read(cluster, box), chain=CHAIN, contracts=())
+    found = _compare(_read(cluster, box), chain=CHAIN, contracts=())
     assert (found.code_unchanged, found.implementation_unchanged) == (None, None)
     entries = _reviewed(cluster, box)
-    found = identity_compare(_read(cluster, box), chain="eip155:1", contracts=entries)
+    found = _compare(_read(cluster, box), chain="eip155:1", contracts=entries)
     assert not found.is_reviewed
 
 
@@ -218,5 +226,5 @@ def test_redeployed_code_at_the_same_address_is_noticed(cluster: Cluster) -> Non
     reviewed = _reviewed(cluster, box)
     cluster.first.call("anvil_setCode", box, cluster.first.call("eth_getCode", other, "latest"))
     cluster.first.call("anvil_mine", "0x1")
-    found = identity_compare(_read(cluster, box), chain=CHAIN, contracts=reviewed)
+    found = _compare(_read(cluster, box), chain=CHAIN, contracts=reviewed)
     assert found.code_unchanged is False
