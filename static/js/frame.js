@@ -21,18 +21,30 @@ if (button && side) {
 
 // A table that is wider than its place scrolls sideways: by keys too, so it takes the focus then.
 
-function reachable() {
-  for (const region of document.querySelectorAll(".scroll, .report-scroll")) {
-    if (region.scrollWidth > region.clientWidth) {
-      region.tabIndex = 0;
-      region.setAttribute("role", "group");
-      region.setAttribute("aria-label", "Table, scrolls sideways");
-    } else {
-      region.removeAttribute("tabindex");
-    }
+function reach(region) {
+  if (region.scrollWidth > region.clientWidth) {
+    region.tabIndex = 0;
+    region.setAttribute("role", "group");
+    region.setAttribute("aria-label", "Table, scrolls sideways");
+  } else {
+    region.removeAttribute("tabindex");
+    region.removeAttribute("role");
+    region.removeAttribute("aria-label");
   }
 }
 
-reachable();
-window.addEventListener("resize", reachable);
-document.addEventListener("htmx:afterSwap", reachable);
+// Fonts, times and windows change widths after the page has come.
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) reach(target.closest(".scroll, .report-scroll"));
+});
+
+function watch(root) {
+  for (const region of root.querySelectorAll(".scroll, .report-scroll")) {
+    reach(region);
+    sizes.observe(region);
+    if (region.firstElementChild) sizes.observe(region.firstElementChild);
+  }
+}
+
+watch(document);
+document.addEventListener("htmx:afterSwap", (event) => watch(event.target));
