@@ -88,9 +88,8 @@ def _stretches(
     tell: Callable[[int], None],
 ) -> list[Stretch]:
     """Check every stretch; the first that breaks is the last one returned."""
-    opened = source_of(source)
-    if isinstance(opened, ExportSource) or leaves <= length:
-        rows = iter(opened.rows(0, max(leaves, 1)))
+    if leaves <= length:
+        rows = iter(source_of(source).rows(0, max(leaves, 1)))
         return [check_stretch(rows, first=0, chain=ORIGIN, sizes=sizes, key=key, tell=tell)]
     done: list[Stretch] = []
     context = multiprocessing.get_context("spawn")
@@ -197,6 +196,9 @@ def log_verify(
     named = [c.size for c in own.checkpoints if type(c.size) is int] + [n.checkpoint.size for n in roots.noted]
     named += [anchor.size for anchor in roots.anchors]
     leaves = max(own.leaves, own.last + 1)
+    if isinstance(source_of(source), ExportSource):
+        # A file is read once, from its beginning to its end: one stretch, however long.
+        length = max(length, 1 << leaves.bit_length())
     sizes = sorted({size for size in (*named, leaves) if 0 < size <= leaves})
     stretches = _stretches(source, leaves, sizes=sizes, key=roots.key, processes=processes, tell=tell, length=length)
     count, chain, broken = _joined(stretches, length)

@@ -169,6 +169,15 @@ def test_stretches_are_checked_apart_and_joined(index: int, tmp_path: Path, monk
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("count", [3, 4, 5, 9, 22])
+def test_an_export_may_be_longer_than_a_stretch(count: int, exported: Callable[[], Path]) -> None:
+    write(count)
+    found = log_verify(f"export:{exported()}", Roots(), length=4)
+    assert (found.entries, found.broken) == (count, None)
+    assert found.root == AuditCheckpoint.objects.get(size=count).root
+
+
+@pytest.mark.django_db
 def test_a_tile_that_was_changed_is_no_proof() -> None:
     with transaction.atomic():
         for number in range(600):
