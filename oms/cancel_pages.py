@@ -24,6 +24,7 @@ from custody.lane_view import behind_words, gwei_words
 from custody.selectors import cancel_of, job_find, job_progress, transmission_list
 from oms.api import StrictJsonParser, request_part, request_user
 from oms.cancels import cancel_consent, cancel_propose, cancel_seats, proposal_open, why_not
+from oms.consent_standing import voices_of
 from oms.errors import RequestMissingError, RequestRefusedError
 from oms.presenters import detail_of, digest_groups
 from oms.selectors import request_get
@@ -50,6 +51,7 @@ def _link(proposal: CancelProposal, actor: str) -> str:
         "credentials": [],
         "return_origin": settings.COUNTERSIGN_WEB_ORIGIN,
         "claimed": {},
+        "consents": voices_of(subject=Cancel.from_bytes(proposal.document.encode()).digest),
     }
     return json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
 

@@ -32,7 +32,11 @@ def _rules(request: TransactionRequest) -> list[str]:
     return [decision.grant, *more][:_RULES_MOST]
 
 
+def voices_of(*, subject: str) -> list[dict[str, object]]:
+    """Return the consents about a document, by its digest, as the consent page takes them."""
+    return [write_struct(one, "consent") for one in consent_documents(subject=subject)]
+
+
 def case_standing(*, request: TransactionRequest) -> dict[str, object]:
     """Return where a case stands, as fields of what the consent page is asked."""
-    consents = consent_documents(subject=request.mandate_digest)
-    return {"consents": [write_struct(one, "consent") for one in consents], "rules": _rules(request)}
+    return {"consents": voices_of(subject=request.mandate_digest), "rules": _rules(request)}

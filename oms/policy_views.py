@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from approvals.roles import Permission, api_needs, needs
 from core.canonical import parse
 from oms.api import StrictJsonParser, request_part, request_user
+from oms.consent_standing import voices_of
 from oms.selectors import person_of
 from oms.views import page_context, page_user
 from policies.difference import policy_difference
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def policy_consent_link(*, version: PolicyVersion, actor: str, vetoes: bool = False) -> str:
-    """Return what the consent origin is asked for: the document, and the reports that it names.
+    """Return what the consent origin is asked for: the document, the reports that it names, and who has spoken.
 
     Args:
         version: The policy.
@@ -51,6 +52,7 @@ def policy_consent_link(*, version: PolicyVersion, actor: str, vetoes: bool = Fa
         "return_origin": None if vetoes else settings.COUNTERSIGN_WEB_ORIGIN,
         "claimed": {},
         "reports": proposal_reports(version=version),
+        "consents": voices_of(subject=version.digest),
     }
     return json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
 

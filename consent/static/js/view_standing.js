@@ -112,7 +112,7 @@ export function viewStanding(policy, standing) {
   const { rules, seats, voices } = standing;
   if (rules.found.length === 0 && voices.length === 0 && seats.length === 0) return null;
   const parts = [
-    seats.length === 0 ? null : section("Seats", el("ul", { class: "seats", id: "seats" }, ...seats.map(seatItem))),
+    seats.length === 0 ? null : section("Seats, by the signatures that came along", el("ul", { class: "seats", id: "seats" }, ...seats.map(seatItem))),
     rules.found.length === 0 ? null : section("Rule",
       el("ul", { class: "plain" }, ...ruleItems(policy, rules)),
       el("p", { class: "small" }, "Which rule it is: the server's word. What it says: the pinned policy's.")),
