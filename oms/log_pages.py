@@ -22,6 +22,7 @@ from audit.search import COUNT_MOST, PAGE_ROWS, Filter, entry_count, entry_page
 from audit.selectors import head_get
 from audit.tags import AuditTag
 from oms.errors import RequestMissingError
+from oms.log_consents import case_differences
 from oms.log_forms import LogForm, PeriodForm, place_read, place_write
 from oms.log_selectors import (
     CASE_ROWS,
@@ -171,6 +172,7 @@ def case_log_page(request: HttpRequest, reference: str) -> HttpResponse:
     rows = case_log(request=found, user=user)
     log_note(user=user, tag=AuditTag.LOG_VIEWED, said={"asked": {"case": found.reference}, "rows": len(rows)})
     context = page_context(request, found=found, rows=rows[:CASE_ROWS], more=len(rows) > CASE_ROWS, most=CASE_ROWS)
+    context["differences"] = case_differences(request=found)
     return render(request, "oms/log_case.html", context)
 
 

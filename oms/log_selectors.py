@@ -16,6 +16,7 @@ from audit.search import case_entries, consents_of
 from audit.tags import AuditTag
 from core.canonical import parse
 from core.errors import EncodingError
+from oms.log_consents import entry_digest, record_digest
 from oms.models import TransactionRequest
 from oms.selectors import requests_visible
 
@@ -162,8 +163,9 @@ def consent_rows(*, user: User, before: int | None, most: int) -> list[ConsentRo
     rows = log_rows(found=found, user=user)
     said = [_said(row.entry.payload) for row in rows]
     nonces = {words.get("nonce", "") for words in said}
+    # By what was signed, not by columns beside it.
     stored = {
-        (record.nonce, record.subject, record.decision)
+        (record_digest(record=record), record.subject, record.decision)
         for record in ConsentRecord.objects.filter(actor=user.person_id, nonce__in=nonces)
     }
     digests = {row.entry.subject for row in rows}
@@ -174,7 +176,7 @@ def consent_rows(*, user: User, before: int | None, most: int) -> list[ConsentRo
             row=row,
             decision=words.get("decision", ""),
             kind=words.get("subject_type", ""),
-            stored=(words.get("nonce"), row.entry.subject, words.get("decision")) in stored,
+            stored=(words.get("consent"), row.entry.subject, words.get("decision")) in stored,
             reference=references.get(row.entry.subject, ""),
         )
         for row, words in zip(rows, said, strict=True)
@@ -194,5 +196,5 @@ def consents_unlogged(*, user: User, most: int) -> list[ConsentRecord]:
         actor=user.person_id,
         subject__in={record.subject for record in records},
     )
-    logged = {_said(entry.payload).get("nonce", "") for entry in entries}
-    return [record for record in records if record.nonce not in logged]
+    logged = {entry_digest(payload=entry.payload) for entry in entries} - {""}
+    return [record for record in records if record_digest(record=record) not in logged]

@@ -135,3 +135,36 @@ def test_receipts_have_pages(trader: Client, before: str) -> None:
     second = trader.get("/receipts/", {"before": first.context["older"]})
     assert (len(first.context["rows"]), len(second.context["rows"]), second.context["older"]) == (50, 10, None)
     assert trader.get("/receipts/", {"before": before}).status_code == 200
+
+
+def differences(desk: Desk, request: TransactionRequest) -> list[str]:
+    page = signed_in(desk.users["rita"]).get(f"/requests/{request.reference}/log/")
+    assert page.status_code == 200
+    shown = [f"{one.actor}: {one.why}" for one in page.context["differences"]]
+    assert ("do not agree" in page.content.decode()) is bool(shown)
+    return shown
+
+
+def test_a_case_says_which_consent_is_in_one_place_only(desk: Desk) -> None:
+    request = case_of(desk)
+    assert differences(desk, request) == []
+    record = ConsentRecord.objects.get(subject=request.mandate_digest, actor="rita")
+    with lifted():
+        AuditEntry.objects.filter(tag="approvals:consent:recorded", actor="rita").delete()
+    assert differences(desk, request) == ["rita: stored here, and the log says nothing of it"]
+    with lifted():
+        ConsentRecord.objects.filter(pk=record.pk).delete()
+        ConsentRecord.objects.filter(subject=request.mandate_digest, actor="tessa").delete()
+    assert differences(desk, request) == ["tessa: in the log, and not stored here any more"]
+
+
+def test_a_consent_whose_text_was_exchanged_shows_in_the_case_and_in_the_persons_own_list(desk: Desk) -> None:
+    request, other = case_of(desk), case_of(desk)
+    rows = ConsentRecord.objects.filter(actor="rita")
+    mine = rows.get(subject=request.mandate_digest)
+    with lifted():
+        rows.filter(pk=mine.pk).update(text=rows.get(subject=other.mandate_digest).text)
+    assert len(differences(desk, request)) == 2
+    assert differences(desk, other) == []
+    page = signed_in(desk.users["rita"]).get("/receipts/").content.decode()
+    assert "not stored any more" in page
