@@ -95,7 +95,6 @@ class AuditTag(StrEnum):
     BALANCE_MISMATCH = "custody:balance:mismatch"
     OUTFLOW_STRANGE = "custody:outflow:strange"
     GAS_LOW = "custody:gas:low"
-    GAS_ENOUGH = "custody:gas:enough"
     CHAIN_RULE_CHANGED = "custody:rule:changed"
     SIGNER_SILENT = "custody:signer:silent"
     NODE_WRONG_CHAIN = "chains:node:wrong_chain"

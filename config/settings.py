@@ -40,6 +40,7 @@ COUNTERSIGN_SWEEPS = (
     "oms.notifications.sweep.notices_sweep",
     "custody.leases.leases_sweep",
     "custody.sweep.sweep_once",
+    "custody.reconcile.reconcile_sweep",
     "chains.watch.nodes_sweep",
     "chains.watch.assets_sweep",
     "chains.price_services.prices_sweep",
