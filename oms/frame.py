@@ -111,6 +111,11 @@ class Frame:
         """Whether cases of others are this person's work."""
         return self._person is not None and bool(set(self._person.roles) - DESK_ROLES)
 
+    @property
+    def on_roster(self) -> bool:
+        """Whether the policy in force names this person."""
+        return self._person is not None
+
     @cached_property
     def sees_alarms(self) -> bool:
         """Whether alarms, which name people and cases of all desks, are for this person."""
