@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
     from pytest_django import Settings
     from pytest_django.live_server_helper import LiveServer
 
@@ -237,3 +237,43 @@ def test_a_message_from_anywhere_else_is_ignored(town: Town) -> None:
     page.wait_for_timeout(300)
     assert page.locator("#consent-status").inner_text() == "Waiting for the consent page …"
     assert ConsentRecord.objects.count() == 1
+
+
+def test_two_tabs_and_the_way_back_approve_once(town: Town) -> None:
+    request = ask(town)
+    first = open_case(town, "rita")
+    second = first.context.new_page()
+    second.goto(first.url)
+    town.sign(first, "rita", "Review and sign", "approve").close()
+    first.get_by_role("heading", name="Timeline").wait_for()
+    late = town.sign(second, "rita", "Review and sign", "approve")
+    late.get_by_text("the case page refused it").wait_for()
+    assert "Reload the case to see where it stands" in second.inner_text("#consent-status")
+    # The refusal is the browser's to log; nothing else is.
+    assert all("status of 4" in one for one in town.complaints), town.complaints
+    town.complaints.clear()
+    first.go_back()
+    first.get_by_role("heading", name="Your word").wait_for()
+    assert first.get_by_role("button", name="Review and sign").count() == 0
+    request.refresh_from_db()
+    assert request.state == State.PENDING
+    assert ConsentRecord.objects.filter(actor="rita").count() == 1
+
+
+@pytest.mark.parametrize("answer", ['{"attestations": []}', "{}", "rubbish"], ids=["none", "other", "rubbish"])
+def test_attesters_are_asked_when_a_case_is_opened(town: Town, answer: str) -> None:
+    """Whatever comes back, the consent page opens and judges by itself."""
+    ask(town)
+    page = open_case(town, "rita")
+    asked: list[str] = []
+
+    def attesters(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=answer, content_type="application/json")
+
+    page.route("**/attestations/", attesters)
+    page.evaluate("document.getElementById('consent').dataset.attestations += location.pathname + 'attestations/'")
+    consent = town.sign(page, "rita", "Review and sign", "approve")
+    consent.get_by_text("Signed and handed over").wait_for()
+    assert len(asked) == 1
+    assert ConsentRecord.objects.filter(actor="rita").count() == 1
