@@ -95,6 +95,7 @@ def node_health_write(
         "latency_ms": health.latency_ms,
         "calls": health.calls,
         "errors": health.errors,
+        "failures": health.failures,
         "disagreements": health.disagreements,
         "breaker": health.breaker.value,
         "pause_seconds": health.pause_seconds,

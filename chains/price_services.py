@@ -128,7 +128,7 @@ def price_observe(*, asset: Asset, now: dt.datetime) -> PriceObservation:
             at=now,
             price=verdict.price,
             reason=verdict.reason[:280],
-            families=" ".join(verdict.families)[:400],
+            families=", ".join(verdict.families)[:400],
             readings=canonical(_told(readings, verdict)).decode(),
         )
         if verdict.price is None:

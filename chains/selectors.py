@@ -79,6 +79,18 @@ class NodeRow:
     sign: str
 
 
+def _fault(node: Node, health: NodeHealth | None, now: dt.datetime) -> str:
+    """Say why a node that is to be asked gives no good answers; empty where it does."""
+    if health is not None and health.breaker != "closed":
+        return "left alone after failures"
+    if health is None or health.failures or health.head_number is None:
+        return "does not answer"
+    age = None if health.head_at is None else int((now - health.head_at).total_seconds())
+    if node.chain.head_age_most and (age is None or age > node.chain.head_age_most):
+        return "its newest block is old"
+    return ""
+
+
 def _words(node: Node, health: NodeHealth | None, now: dt.datetime) -> tuple[str, str, str]:
     if not node.enabled:
         return "switched off", "", "-"
@@ -86,12 +98,8 @@ def _words(node: Node, health: NodeHealth | None, now: dt.datetime) -> tuple[str
         return "stopped", "bad", "✗"
     if health is None or (now - health.checked_at).total_seconds() > HEALTH_STALE_SECONDS:
         return "not looked at lately", "warn", "⚠"
-    if health.breaker != "closed":
-        return "left alone after failures", "bad", "✗"
-    age = None if health.head_at is None else int((now - health.head_at).total_seconds())
-    if node.chain.head_age_most and (age is None or age > node.chain.head_age_most):
-        return "its newest block is old", "bad", "✗"
-    return "well", "good", "✓"
+    fault = _fault(node, health, now)
+    return (fault, "bad", "✗") if fault else ("well", "good", "✓")
 
 
 def node_rows(*, now: dt.datetime) -> list[NodeRow]:

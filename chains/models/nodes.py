@@ -18,6 +18,7 @@ class NodeHealth(models.Model):
     latency_ms = models.PositiveIntegerField(null=True)
     calls = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row, up to the last look.")
     disagreements = models.PositiveIntegerField(default=0)
     breaker = models.CharField(max_length=8)
     pause_seconds = models.PositiveIntegerField(default=0)

@@ -89,7 +89,7 @@ def test_a_change_shows_what_it_changes_and_may_be_withdrawn(people: tuple[Clien
     one.post(reverse("oms:node_change", args=["spare"]), FIELDS | {"priority": "5"})
     change = NodeChange.objects.get()
     page = two.get(reverse("oms:nodes")).content.decode()
-    assert "<bdi>10</bdi> → <bdi>5</bdi>" in page
+    assert '10</bdi> → <bdi class="mono">5</bdi>' in page
     assert "Withdrawn" in _decide(one, change, "withdraw")
     assert Node.objects.get().priority == 10
     assert "no longer waits" in _decide(two, change, "confirm")
@@ -172,7 +172,8 @@ def test_the_sweep_writes_down_how_nodes_do(people: tuple[Client, Client], anvil
     assert (dead.errors, dead.head_number) == (1, None)
     assert "cannot be reached" in dead.last_error
     page = people[0].get(reverse("oms:nodes_status")).content.decode()
-    assert "✓ well" in page
+    assert page.count("✓ well") == 1
+    assert page.count("✗ does not answer") == 1
     assert "127.0.0.1:9" not in page
     checked = good.checked_at
     nodes_sweep(now=now)
