@@ -55,6 +55,7 @@ WITH_ENTRY = {
     "oms:log_evidence": "tests/oms/test_log_pages.py",
     "oms:hand_in": "tests/oms/test_hand_pages.py",
     "oms:alarm_seen": "tests/oms/test_alarm_pages.py",
+    "oms:notices": "tests/oms/notifications/test_sweep.py",
     "oms:node_new": "tests/oms/test_node_pages.py",
     "oms:node_change": "tests/oms/test_node_pages.py",
     "oms:node_change_decide": "tests/oms/test_node_pages.py",
