@@ -19,6 +19,7 @@ from oms import (
     policy_views,
     price_pages,
     views,
+    wallet_pages,
 )
 
 app_name = "oms"
@@ -36,6 +37,8 @@ urlpatterns = [
     path("hand-in/", hand_pages.hand_in, name="hand_in"),
     path("alarms/", alarm_pages.alarms, name="alarms"),
     path("alarms/<int:alarm_id>/seen/", alarm_pages.alarm_seen, name="alarm_seen"),
+    path("wallets/", wallet_pages.wallets, name="wallets"),
+    path("wallets/<str:account>/", wallet_pages.wallet, name="wallet"),
     path("log/", log_pages.log, name="log"),
     path("log/csv/", log_pages.log_csv, name="log_csv"),
     path("log/evidence/", log_pages.evidence, name="log_evidence"),
