@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import rlp
 from trie.hexary import HexaryTrie
 
-from chains.errors import NodeAnswerError, NodeRefusalError, NoNodeError, NotIncludedError, ProofError
+from chains.errors import NodeAnswerError, NodeRefusalError, NotIncludedError, ProofError
 from chains.nodes.encoding import header_bytes, receipt_bytes, transaction_bytes
 from chains.nodes.wire import WireError, data, fields, hash32, hexed, items
 from core.chain_proof import InclusionEvidence, TrieEntry, check_inclusion, read_header
@@ -132,9 +132,6 @@ def gather(client: NodeClient, *, chain: str, block_hash: bytes, transaction_has
 def prove_inclusion(pool: Pool, *, block_hash: bytes, number: int, transaction_hash: bytes) -> InclusionEvidence:
     """Prove a transaction in the agreed block, by the first node that can.
 
-    A node whose evidence does not follow from the agreed hash is quarantined: it was asked by that hash, so no fork
-    and no delay explains it.
-
     Args:
         pool: The chain's nodes.
         block_hash: The block, as enough nodes agreed on it.
@@ -145,18 +142,8 @@ def prove_inclusion(pool: Pool, *, block_hash: bytes, number: int, transaction_h
         NotIncludedError: If the block does not hold the transaction: proven, whoever said otherwise.
         ProofError: If no node proves it.
     """
-    what = f"the proof of {hexed(transaction_hash)}"
-
-    def question(client: NodeClient) -> InclusionEvidence:
-        try:
-            return gather(client, chain=pool.chain, block_hash=block_hash, transaction_hash=transaction_hash)
-        except NotIncludedError:
-            raise
-        except ProofError as error:
-            pool.convict(client.label, question=what, number=number, reason=str(error))
-            raise NodeAnswerError(client.label, str(error)) from error
-
-    try:
-        return pool.read(question)
-    except NoNodeError as error:
-        raise ProofError(f"{what} failed: {error}") from error
+    return pool.read_proven(
+        lambda client: gather(client, chain=pool.chain, block_hash=block_hash, transaction_hash=transaction_hash),
+        what=f"the proof of {hexed(transaction_hash)}",
+        number=number,
+    )

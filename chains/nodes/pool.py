@@ -10,7 +10,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from chains.errors import NodeAnswerError, NodeError, NoNodeError, NoQuorumError, WrongChainError
+from chains.errors import (
+    NodeAnswerError,
+    NodeError,
+    NoNodeError,
+    NoQuorumError,
+    NotIncludedError,
+    ProofError,
+    WrongChainError,
+)
 from chains.nodes.agreement import Agreed, Answer, Disagreement, agree, fixed_height, refusal
 from chains.nodes.client import NodeClient, SendOutcome
 
@@ -209,10 +217,42 @@ class Pool:
                 self._book.disagreed(endpoint.key)
         self._reporter.disagreed(disagreement=disagreement)
 
-    def convict(self, label: str, *, question: str, number: int, reason: str) -> None:
-        """Keep that a node's answer was disproved, and have it quarantined."""
-        told = Disagreement(question=question, number=number, answers={label: reason}, liars=(label,))
-        self._account(told)
+    def read_proven(self, prove: Callable[[NodeClient], T], *, what: str, number: int) -> T:
+        """Ask the nodes in order until one proves what it says.
+
+        A node whose proof fails is quarantined once another one's holds. Where none holds, what they said is kept and
+        nobody is blamed: a chain with rules that we do not know looks like that as well.
+
+        Args:
+            prove: Asks a node and checks the proof; it raises `ProofError` where that fails.
+            what: The question in words, for the account of it.
+            number: The block's height.
+
+        Raises:
+            NotIncludedError: If a proven block does not hold what was looked for.
+            ProofError: If no node proves it.
+        """
+        failed: dict[str, str] = {}
+
+        def question(client: NodeClient) -> T:
+            try:
+                return prove(client)
+            except NotIncludedError:
+                raise
+            except ProofError as error:
+                failed[client.label] = str(error)
+                raise NodeAnswerError(client.label, str(error)) from error
+
+        try:
+            found = self.read(question)
+        except NoNodeError as error:
+            if failed:
+                self._account(Disagreement(question=what, number=number, answers=failed, liars=()))
+            raise ProofError(f"{what} failed: {error}") from error
+        if failed:
+            told = Disagreement(question=what, number=number, answers=failed, liars=tuple(sorted(failed)))
+            self._account(told)
+        return found
 
     def _heads(self, what: str, now: int) -> dict[str, Block]:
         """Ask every node for its newest block; stale ones are left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from chains.errors import NodeAnswerError, NoNodeError, ProofError
+from chains.errors import NodeAnswerError, ProofError
 from chains.nodes.encoding import header_bytes
 from chains.nodes.wire import WireError, data, fields, hash32, hexed, items, quantity
 from core.chain_proof import Account, check_account, check_storage, read_header
@@ -90,7 +90,7 @@ def prove_account(
 ) -> Proven:
     """Prove an account and slots at a block that enough nodes agree on.
 
-    A node whose answer does not follow from the agreed block is quarantined, and the next one is asked.
+    A node whose answer does not follow from the agreed block is quarantined once another one's does.
 
     Args:
         pool: The chain's nodes.
@@ -106,7 +106,7 @@ def prove_account(
     """
     block: Agreed[object] = at or pool.read_agreed(lambda _, block: block.parent_hash, what=what, now=now)
 
-    def question(client: NodeClient) -> Proven:
+    def prove(client: NodeClient) -> Proven:
         try:
             return read_account(
                 client, block_hash=block.block_hash, number=block.number, address=address, slots=slots
@@ -114,11 +114,8 @@ def prove_account(
         except ChainProofError as error:
             # It was asked by number: only where it still holds the agreed block is this its own doing.
             held = client.block(block.number)
-            if held is not None and held.hash == block.block_hash:
-                pool.convict(client.label, question=what, number=block.number, reason=str(error))
-            raise NodeAnswerError(client.label, str(error)) from error
+            if held is None or held.hash != block.block_hash:
+                raise NodeAnswerError(client.label, f"no longer holds block {block.number}") from error
+            raise ProofError(str(error)) from error
 
-    try:
-        return pool.read(question)
-    except NoNodeError as error:
-        raise ProofError(f"{what}: {error}") from error
+    return pool.read_proven(prove, what=what, number=block.number)

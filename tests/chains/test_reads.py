@@ -106,7 +106,11 @@ def test_a_payment_is_proven_and_one_that_is_not_there_is_not(cluster: Cluster) 
         proxy.lie("eth_getBlockReceipts", Lie.EDIT, answer=lambda found: [one | {"status": "0x0"} for one in found])
     with pytest.raises(ProofError):
         transaction_prove(chain=CHAIN, transaction_hash=transaction_hash, block_number=number)
-    assert not Node.objects.filter(stopped_reason="").exists()  # each of them disproved itself
+    assert Node.objects.filter(stopped_reason="").count() == 3  # none proved otherwise, so nobody is blamed
+    assert NodeDisagreement.objects.get().liars == ""
+    cluster.proxies["three"].behave()
+    transaction_prove(chain=CHAIN, transaction_hash=transaction_hash, block_number=number)
+    assert list(Node.objects.filter(stopped_reason="").values_list("label", flat=True)) == ["three"]
 
 
 def test_balances_and_contracts_are_proven(cluster: Cluster) -> None:
