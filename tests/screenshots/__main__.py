@@ -34,7 +34,7 @@ OUT = Path(__file__).parents[2] / "docs" / "screenshots"
 EXCHANGE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 SCREEN = {"width": 1280, "height": 800}
 _SETTLED = {"confirmed", "failed", "refused", "blocked"}
-_SECONDS = 60
+_SECONDS = 120
 
 
 class Studio:
@@ -117,7 +117,7 @@ def _officer(studio: Studio, shown: dict[str, str]) -> None:
         clara.click("[data-open]")
     consent = popup.value
     consent.set_viewport_size(SCREEN)  # type: ignore[arg-type]  # as above
-    consent.locator("button:has-text('Approve')").wait_for()
+    consent.locator("#approve").wait_for(timeout=_SECONDS * 1000)
     studio.picture(consent, "consent", whole=True)
     consent.close()
     studio.picture(clara, "alarms", "/alarms/")
