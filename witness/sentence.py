@@ -146,8 +146,10 @@ def _enrolment(document: Enrolment, policy: Policy) -> str:
 
 
 def _policy(document: Policy, _: Policy) -> str:
-    start = "First policy" if document.is_genesis else f"Policy {document.number}"
-    return f"{start} of {document.institution} ({document.profile} profile)"
+    about = f"of {document.institution} ({document.profile} profile)"
+    if document.is_genesis:
+        return f"First policy {about}"
+    return f"Policy {document.number} {about} — follows policy {document.number - 1}"
 
 
 _SENTENCES: dict[type[Document], Callable[[Any, Policy], str]] = {

@@ -13,6 +13,7 @@ import pytest
 from consent.release import STATIC
 from core.schema import write_struct
 from tests.consent.house import fragment, refusal
+from tests.factories.succession import next_policy
 from tests.factories.world import STRANGER
 from tests.vectors.generate_consent import controls
 from witness.sentence import sentence_of
@@ -73,6 +74,17 @@ def test_both_devices_show_the_same(page: Page, house: House, world: World, pict
         assert second == (sentence_of(document, world.policy), six_words(document.digest), document.digest)
         picture(page, document.TYPE)
         assert page.locator("#approve, #reject, #ask, #withdraw").count() == 0
+
+
+def test_a_policy_that_follows_reads_the_same_everywhere(page: Page, house: House, world: World) -> None:
+    policy = next_policy(world)
+    page.goto(house.address(policy.to_json(), "review", "adam"))
+    first = (page.inner_text("#sentence"), page.inner_text("#words"))
+    _open(page, house)
+    _check(page, json.dumps(policy.to_json()))
+    page.locator("#words").wait_for()
+    second = (page.inner_text("#sentence"), page.inner_text("#words"))
+    assert first == second == (sentence_of(policy, policy), six_words(policy.digest))
 
 
 def test_a_file_and_a_whole_address_serve_as_well(page: Page, house: House, world: World, tmp_path: Path) -> None:

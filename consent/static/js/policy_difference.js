@@ -4,6 +4,7 @@
 import { bytesOfBase64url, hexOf, sha256, textOfUtf8 } from "./bytes.js";
 import { findAsset } from "./book.js";
 import { canonical } from "./canonical.js";
+import { coSignedWords } from "./enrolled.js";
 import { limitWords, propertyWords, quorumWords, ruleWords } from "./policy_words.js";
 import { chainWords, duration, plain, rolesWords, usdWords, utc } from "./words.js";
 
@@ -36,6 +37,11 @@ const addressValue = (label, hex) => ({ label, hex, form: "address minor" });
 
 async function keyValue(label, key) {
   return digestValue(`${label} · ${modelWords(key.aaguid)}`, await keyFingerprint(key));
+}
+
+async function newKeyValue(label, person, key, before) {
+  const { label: model, ...value } = await keyValue(label, key);
+  return { ...value, label: `${model} · ${await coSignedWords(person, key, before)}` };
 }
 
 const SHOWN = Object.freeze({ usd_e8: usdWords, expires: utc, usable_from: utc });
@@ -71,8 +77,9 @@ const people = {
   title: "People",
   id: (row) => row.id,
   words: (_policy, row) => `${rolesWords(row.roles)}; desk ${row.desk}, ${row.site}; ${row.keys.length} keys`,
-  values: (row) => Promise.all(row.keys.map((key) => keyValue("key", key))),
-  async changed(_before, _after, old, row) {
+  values: (row, before) => Promise.all(row.keys.map((key) => newKeyValue("key", row.id, key, before))),
+  gone: (row) => Promise.all(row.keys.map((key) => keyValue("key", key))),
+  async changed(before, _after, old, row) {
     const ids = (keys) => keys.map((key) => raw(key));
     const come = row.keys.filter((key) => !ids(old.keys).includes(raw(key)));
     const gone = old.keys.filter((key) => !ids(row.keys).includes(raw(key)));
@@ -83,7 +90,7 @@ const people = {
       ...(gone.length > 0 ? [`keys removed: ${gone.length}`] : []),
     ];
     const values = await Promise.all([
-      ...come.map((key) => keyValue("added", key)),
+      ...come.map((key) => newKeyValue("added", row.id, key, before)),
       ...gone.map((key) => keyValue("removed", key)),
     ]);
     return { text: parts.join("; "), values };
@@ -220,12 +227,12 @@ async function section(form, before, after, field) {
   for (const [name, row] of fresh) {
     if (old.has(name)) continue;
     const text = `${rowName(form, after, row, name)}: ${form.words(after, row)}`;
-    found.push(sentence("added", text, await (form.values?.(row) ?? [])));
+    found.push(sentence("added", text, await (form.values?.(row, before) ?? [])));
   }
   for (const [name, row] of old) {
     if (fresh.has(name)) continue;
     const text = `${rowName(form, before, row, name)}: ${form.words(before, row)}`;
-    found.push(sentence("removed", text, await (form.values?.(row) ?? [])));
+    found.push(sentence("removed", text, await ((form.gone ?? form.values)?.(row, before) ?? [])));
   }
   for (const [name, row] of fresh) {
     if (!old.has(name)) continue;
@@ -269,15 +276,29 @@ const SINGLE = Object.freeze({
   recovery_threshold: "The number of recovery keys needed",
 });
 
-function general(before, after) {
+// Certificates by their fingerprints: what a key's maker vouches for counts only under one of these.
+async function roots(before, after) {
+  const rootValue = async (blob) => [digestValue("SHA-256", hexOf(await sha256(bytesOfBase64url(blob))))];
+  const come = after.filter((one) => !before.includes(one)).map(async (one) => (
+    sentence("added", "A maker's root certificate whose keys may consent", await rootValue(one))
+  ));
+  const gone = before.filter((one) => !after.includes(one)).map(async (one) => (
+    sentence("removed", "A maker's root certificate whose keys might consent", await rootValue(one))
+  ));
+  const found = await Promise.all([...come, ...gone]);
+  const reordered = found.length === 0 && !sameValue(before, after);
+  return reordered ? [sentence("changed", "The makers' root certificates stand in another order")] : found;
+}
+
+async function general(before, after) {
   const found = Object.entries(SINGLE)
     .filter(([name]) => before[name] !== after[name])
     .map(([name, what]) => sentence("changed", `${what} was ${before[name]}, becomes ${after[name]}`));
   if (before.header.expires !== after.header.expires) {
     found.push(sentence("changed", `The policy ended ${utc(before.header.expires)}, will end ${utc(after.header.expires)}`));
   }
-  const { aaguids: oldModels, ...oldPlace } = before.consent;
-  const { aaguids: models, ...place } = after.consent;
+  const { aaguids: oldModels, attestation_roots: oldRoots, ...oldPlace } = before.consent;
+  const { aaguids: models, attestation_roots: newRoots, ...place } = after.consent;
   if (!sameValue(oldPlace, place)) {
     const words = ({ origin, rp_id: party }) => `${origin} (relying party ${party})`;
     found.push(sentence("changed", `Consent was given at ${words(oldPlace)}, will be given at ${words(place)}`));
@@ -286,7 +307,7 @@ function general(before, after) {
     ...models.filter((one) => !oldModels.includes(one)).map((one) => `may consent from now on: ${modelWords(one)}`),
     ...oldModels.filter((one) => !models.includes(one)).map((one) => `may consent no longer: ${modelWords(one)}`),
   ];
-  found.push(...changes.map((text) => sentence("changed", text)));
+  found.push(...changes.map((text) => sentence("changed", text)), ...await roots(oldRoots, newRoots));
   return found;
 }
 
@@ -301,7 +322,7 @@ function uncovered(before, after) {
 
 // [{title, sentences}] for every section that differs; empty if the two say the same.
 export async function policyDifference(before, after) {
-  const sections = [{ title: "General", sentences: general(before, after) }];
+  const sections = [{ title: "General", sentences: await general(before, after) }];
   for (const [field, form] of Object.entries(SECTIONS)) {
     sections.push({ title: form.title, sentences: await section(form, before, after, field) });
   }

@@ -1,5 +1,6 @@
 // Shows a first policy: who may do what, with which keys, under which rules, in sentences.
 
+import { bytesOfBase64url, hexOf, sha256 } from "./bytes.js";
 import { el } from "./dom.js";
 import { folded, grouped, moment, rows, section, small } from "./parts.js";
 import { keyFingerprint, modelWords } from "./policy_difference.js";
@@ -18,7 +19,8 @@ async function keyLine(key) {
     "span",
     { class: "key" },
     grouped(fingerprint, "digest minor"),
-    small(`${modelWords(key.aaguid)} · ${key.attestation === null ? "no attestation" : "with attestation"}`),
+    small(`${modelWords(key.aaguid)} · ${key.attestation === null ? "no attestation" : "with attestation"}`
+      + (key.enrolment === null ? "" : ` · ${counted(key.enrolment.consents.length, "co-signature", "co-signatures")}`)),
   );
 }
 
@@ -138,6 +140,14 @@ function controls(policy) {
   );
 }
 
+// Whose attestations count: without a root, any maker's word is taken for what it is.
+async function makers(policy) {
+  const shown = await Promise.all(policy.consent.attestation_roots.map(async (blob) => (
+    grouped(hexOf(await sha256(bytesOfBase64url(blob))), "digest minor")
+  )));
+  return section("Root certificates of key makers (SHA-256)", list(shown, "None pinned."));
+}
+
 function properties(policy) {
   const shown = policy.properties.map((one) => [
     el("strong", {}, one.label), el("div", {}, propertyWords(policy, one)),
@@ -169,6 +179,7 @@ export async function wholePolicy(policy) {
     whitelist(policy),
     contracts(policy),
     controls(policy),
+    await makers(policy),
     signers(policy),
     named("Witnesses", policy.witnesses, policy.witness_threshold),
     named("Attesters", policy.attesters, policy.attester_threshold),
