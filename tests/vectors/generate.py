@@ -39,6 +39,8 @@ def documents() -> dict[str, Document]:
         "attestation": specimens.attestation(),
         "bundle": specimens.bundle(),
         "lease": specimens.lease(),
+        "reservation": specimens.reservation(),
+        "hello": specimens.hello(),
     }
     for decision in Decision:
         made[f"consent-{decision}"] = specimens.consent(decision)

@@ -34,8 +34,10 @@ from core.documents.mandate import (
     PredicateOp,
     SingleOrder,
 )
+from core.documents.party import Binding, Hello, LaneState, Reservation, SessionKind, SessionTerms
 from core.documents.policy import SignedPolicy
 from core.documents.roster import ConsentKey, KeyEnrolment
+from core.limits import AssetDraw, Draw
 from tests.vectors.rulebook import ADDRESS_A, ADDRESS_B, ATTESTATION, CHAIN, NATIVE, TOKEN, WALLET, policy
 
 TIME = 1_800_000_000
@@ -258,6 +260,64 @@ def lease() -> Lease:
         policy=POLICY,
         halts=("c1" * 32,),
         vetoes=(NamedVeto(subject="c2" * 32, actor="rita", decision=Decision.REJECT),),
+    )
+
+
+def reservation() -> Reservation:
+    """A party's word on a cancel at a nonce."""
+    return Reservation(
+        header=header("reservation", 13),
+        party="party-1",
+        policy=POLICY,
+        newest="a2" * 32,
+        binding=Binding(
+            intent=INTENT,
+            mandate="b2" * 32,
+            wallet=WALLET,
+            nonce=7,
+            max_fee_per_gas=50 * 10**9,
+            max_priority_fee_per_gas=10**9,
+            cancel="b3" * 32,
+            signing_hash=b"\xaa" * 32,
+        ),
+        draw=Draw(
+            time=0,
+            order="b2" * 32,
+            initiators=("tessa",),
+            desk="desk-a",
+            wallet=WALLET,
+            chain=CHAIN,
+            assets=(NATIVE,),
+            destinations=(ADDRESS_A,),
+            beneficiaries=("exchange",),
+            contracts=(ADDRESS_B,),
+            protocols=("pool",),
+            amounts=(AssetDraw(asset=NATIVE, amount=2**200),),
+            usd_e8=10**12,
+            fee=21_000 * 50 * 10**9,
+        ),
+        lanes=(LaneState(wallet=WALLET, next_nonce=8, cancels=1),),
+    )
+
+
+def hello() -> Hello:
+    """A party's consent to a signing session."""
+    return Hello(
+        header=header("hello", 14),
+        party="party-1",
+        terms=SessionTerms(
+            kind=SessionKind.SIGN,
+            wallet=WALLET,
+            public_key=b"\x04" + b"\xbb" * 64,
+            epoch=2,
+            threshold=2,
+            quorum=("party-1", "party-3"),
+            message_hash=b"\xaa" * 32,
+            subject=INTENT,
+            nonce=b"\xcc" * 32,
+        ),
+        exchange_key=b"\xdd" * 32,
+        envelope_key=b"\xee" * 32,
     )
 
 
