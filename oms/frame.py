@@ -101,11 +101,6 @@ class Frame:
         who = self._person or self.user
         return "" if who is None else " · ".join(word for word in (who.site, who.desk) if word)
 
-    @property
-    def rostered(self) -> bool:
-        """Whether the policy in force lists this person."""
-        return self._person is not None
-
     @cached_property
     def decides(self) -> bool:
         """Whether cases of others are this person's work."""
