@@ -16,6 +16,7 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.policy import Policy
 from core.names import checksum_address
 from core.schema import write_struct
+from demo.attesting import attester_make, attester_pin
 from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
 from demo.keepers import keepers_make, keepers_pin
 from demo.layout import ROOT, Layout
@@ -113,6 +114,7 @@ def _install_pins(layout: Layout, cast: Cast, policy: Policy, signed: Path) -> N
     digest = policy.digest
     with ThreadPoolExecutor(1) as beside:
         kept = beside.submit(keepers_pin, layout, policy, signed)
+        attester_pin(layout, policy)
         run_as(layout.accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
         run_as(layout.accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
         kept.result()
@@ -140,10 +142,11 @@ def found(layout: Layout, node: Node, environment: dict[str, str], callers: list
     token = _deploy_token(node)
     with ThreadPoolExecutor(1) as beside:
         kept = beside.submit(keepers_make, layout, callers)
+        attested = attester_make(layout, node, token)
         tell.step("the signer makes its token and the wallets' keys (secp256k1, not extractable)")
         keys = _make_keys(layout, callers)
-        replacements = {"token": token, **kept.result()}
-    tell.step("the log's signer makes its token and key (Ed25519), and the witness its key")
+        replacements = {"token": token, **attested, **kept.result()}
+    tell.step("the log's signer makes its token and key (Ed25519), the witness and the attester their keys")
     key_files = []
     for key in keys:
         _fund(node, token, key["address"])

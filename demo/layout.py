@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID, LOG_UID, WITNESS_UID = range(64_101, 64_107)
+WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID, LOG_UID, WITNESS_UID, ATTESTER_UID = range(64_101, 64_108)
 """Numbers without an entry in the user database: nothing on the machine belongs to them."""
 _PROBE_SECONDS = 20
 
@@ -25,6 +25,7 @@ class Accounts:
     consent: int | None
     log: int | None
     witness: int | None
+    attester: int | None
 
     @property
     def separate(self) -> bool:
@@ -37,7 +38,7 @@ def accounts_choose() -> tuple[Accounts, str]:
 
     Only root can choose users, and they must be able to run this very interpreter and read this folder.
     """
-    together = Accounts(web=None, signer=None, courier=None, consent=None, log=None, witness=None)
+    together = Accounts(web=None, signer=None, courier=None, consent=None, log=None, witness=None, attester=None)
     if os.geteuid() != 0:
         return together, "not root: web, signers, courier and witness share one user"
     probe = subprocess.run(
@@ -59,6 +60,7 @@ def accounts_choose() -> tuple[Accounts, str]:
         consent=CONSENT_UID,
         log=LOG_UID,
         witness=WITNESS_UID,
+        attester=ATTESTER_UID,
     )
     return apart, ""
 
@@ -96,6 +98,11 @@ class Layout:
         return self.base / "witness"
 
     @property
+    def attester(self) -> Path:
+        """The attester's own folder: its key, and its settings with its nodes and prices."""
+        return self.base / "attester"
+
+    @property
     def web(self) -> Path:
         """The web tier's own folder: its database and secret key."""
         return self.base / "web"
@@ -131,6 +138,7 @@ class Layout:
             self.log: (self.accounts.log, 0o700),
             self.log_socket.parent: (self.accounts.log, 0o755),
             self.witness: (self.accounts.witness, 0o700),
+            self.attester: (self.accounts.attester, 0o700),
             self.web: (self.accounts.web, 0o700),
             self.consent: (self.accounts.consent, 0o755),
             self.papers: (self.accounts.web, 0o755),

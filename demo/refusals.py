@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.documents.mandate import SingleOrder
+from core.errors import Refusal
 from core.names import checksum_address
+from demo.attesting import attester_ask, rewritten
 from demo.forgeries.case import Case
 from demo.forgeries.catalogue import CATALOGUE, Op
 from demo.layout import ROOT
@@ -23,7 +26,8 @@ from demo.services.processes import ServiceError
 from demo.steps import run_as
 
 if TYPE_CHECKING:
-    from core.documents.mandate import Intent
+    from core.documents.bundle import Bundle
+    from core.documents.mandate import Intent, Mandate
     from demo.forgeries.catalogue import Attack
     from demo.institution import Institution
     from demo.telling import Teller
@@ -64,6 +68,24 @@ class DrillCase(Case):
     def intent(self, **changes: Any) -> Intent:  # noqa: ANN401 - Intent's fields
         """Make an intent: half an ether to the listed address, unless told otherwise."""
         return super().intent(**({"value": ETHER // 2} | changes))
+
+    def bundle(self, mandate: Mandate | None = None, **changes: Any) -> Bundle:  # noqa: ANN401 - Bundle's fields
+        """Make a whole case, with what the attester signs about its intent."""
+        mandate = mandate or self.mandate()
+        if "attestations" not in changes and isinstance(mandate.order, SingleOrder):
+            changes["attestations"] = (attester_ask(mandate.order.intent),)
+        return super().bundle(mandate, **changes)
+
+
+def _lies(case: Case) -> tuple[Bundle, ...]:
+    """Put payments together that cannot succeed, that everybody signed, and that the web tier says succeed.
+
+    It rewrites what the attester signed, shows what the attester signed about something else, or shows nothing.
+    """
+    impossible = case.token_intent(10**30)
+    mandate = case.mandate(impossible)
+    truth, other = attester_ask(impossible), attester_ask(case.intent())
+    return tuple(case.bundle(mandate, attestations=shown) for shown in ((rewritten(truth),), (other,), (), (truth,)))
 
 
 def exchange(institution: Institution, request: dict[str, object], caller: int | None) -> dict[str, Any]:
@@ -123,6 +145,7 @@ class Refusals:
 
     attacks: tuple[Attack, ...]
     controls: tuple[dict[str, Any], ...]
+    lies: tuple[dict[str, Any], ...]
 
 
 def refusals_prepare(institution: Institution, caller: int | None, environment: dict[str, str]) -> Refusals:
@@ -142,8 +165,9 @@ def refusals_prepare(institution: Institution, caller: int | None, environment: 
     steps = [step for attack in attacks for step in (attack.forged, attack.control)]
     if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
         raise ServiceError("only bundles are played here")
-    controls = _recorded(institution, [attack.control.body for attack in attacks], environment)
-    return Refusals(attacks, tuple(controls))
+    lies = [one.to_bytes() for one in _lies(dataclasses.replace(case, nonce=case.nonce + len(attacks)))]
+    proven = _recorded(institution, [*(attack.control.body for attack in attacks), *lies], environment)
+    return Refusals(attacks, tuple(proven[: len(attacks)]), tuple(proven[len(attacks) :]))
 
 
 def refusals_play(institution: Institution, caller: int | None, ready: Refusals, tell: Teller) -> int:
@@ -167,4 +191,9 @@ def refusals_play(institution: Institution, caller: int | None, ready: Refusals,
         if accepted.get("ok") is not True:
             raise ServiceError(f"control of {name}: {json.dumps(accepted)[:400]}")
         tell.step(f"refused ({answer['error']['code']}): {name}; the same case unforged is signed")
+    for lie in ready.lies:
+        answer = _sign(institution, lie, caller)
+        if answer.get("ok") is not False or answer["error"]["code"] != Refusal.DENIED:
+            raise ServiceError(f"a payment that cannot succeed: {json.dumps(answer)[:400]}")
+    tell.step("refused (denied): a payment that cannot succeed, whatever the web tier makes of the attester's word")
     return len(PLAYED)

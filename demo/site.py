@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from demo.attesting import ATTESTER_ID, ATTESTER_PORT, attester_url
 from demo.institution import SIGNER_ID, Institution, found, web_origin
 from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
 from demo.layout import ROOT, Layout, accounts_choose
@@ -130,6 +131,7 @@ def _environment(layout: Layout) -> dict[str, str]:
         "COUNTERSIGN_SIGNER_SOCKETS": ",".join(f"{name}={place}" for name, place in _sockets(layout).items()),
         "COUNTERSIGN_LOG_SIGNER": LOG_SIGNER_ID,
         "COUNTERSIGN_WITNESSES": f"{WITNESS_ID}={witness_url()}",
+        "COUNTERSIGN_ATTESTERS": f"{ATTESTER_ID}={attester_url()}",
         "COUNTERSIGN_LOG_LEVEL": "WARNING",
     }
 
@@ -186,7 +188,7 @@ def _migrate(layout: Layout, environment: dict[str, str], cluster: Cluster | Non
 
 
 def _start_signers(site: Site, layout: Layout) -> None:
-    """Start the wallets' signer, the log's signer and the witness."""
+    """Start the wallets' signer, the log's signer, the witness and the attester."""
     sockets, accounts = _sockets(layout), layout.accounts
     for name, uid, state, place in (
         ("signer", accounts.signer, layout.signer, sockets[SIGNER_ID]),
@@ -195,6 +197,8 @@ def _start_signers(site: Site, layout: Layout) -> None:
         command = ("-m", "signer", "serve", "--state", state)
         site.start(name, uid, *command, ready=lambda place=place: _reachable(place))
     site.witness_start()
+    attester = ("-m", "attester", "serve", "--state", layout.attester, "--port", str(ATTESTER_PORT))
+    site.start("attester", accounts.attester, *attester, ready=lambda: _answers(f"{attester_url()}/status"))
 
 
 def _start_web(site: Site, layout: Layout) -> None:
@@ -249,7 +253,7 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
     Raises:
         ServiceError: If something cannot be started.
     """
-    for port in (WEB_PORT, CONSENT_PORT, WITNESS_PORT):
+    for port in (WEB_PORT, CONSENT_PORT, WITNESS_PORT, ATTESTER_PORT):
         _check_free(port)
     _precompile()
     accounts, missing = accounts_choose()

@@ -71,7 +71,7 @@ class _Compiler:
         self.top = self.sections.top()
         self.chain = self.top.text("chain")
         self.names = Names(assets={}, wallets={}, addresses={}, contracts={})
-        self.recovery_threshold = self.witness_threshold = 0
+        self.recovery_threshold = self.witness_threshold = self.attester_threshold = 0
 
     def consent(self, row: Row) -> ConsentOrigin:
         models = row.texts("models")
@@ -227,6 +227,7 @@ class _Compiler:
     def controls(self, row: Row) -> ControlQuorums:
         self.recovery_threshold = row.integer("recovery_threshold", 0)
         self.witness_threshold = row.integer("witness_threshold", 0)
+        self.attester_threshold = row.integer("attester_threshold", 0)
         return ControlQuorums(
             succession=quorum_read(row, "succession", row.raw("succession")),
             cancel=quorum_read(row, "cancel", row.raw("cancel")),
@@ -316,7 +317,8 @@ def genesis_compile(
     signers, wallets = sections.many("signers", run.signer), sections.many("wallets", run.wallet)
     assets, addresses = sections.many("assets", run.asset), sections.many("addresses", run.address)
     contracts = sections.many("contracts", run.contract)
-    recovery, witnesses = (sections.many(name, run.named_key) for name in ("recovery", "witnesses"))
+    keys = (sections.many(name, run.named_key) for name in ("recovery", "witnesses", "attesters"))
+    recovery, witnesses, attesters = keys
     run.names = _names(assets, wallets, addresses, contracts)
     prices, limits = sections.many("prices", run.price), run.limits()
     guards, grants, escalations = (run.rules(name) for name in ("guards", "grants", "escalations"))
@@ -341,7 +343,8 @@ def genesis_compile(
         people=people, clients=clients, signers=signers, wallets=wallets, assets=assets, contracts=contracts,
         addresses=addresses, prices=prices, guards=guards, grants=grants, escalations=escalations, limits=limits,
         controls=controls, witnesses=witnesses, witness_threshold=run.witness_threshold,
-        attesters=(), attester_threshold=0, recovery=recovery, recovery_threshold=run.recovery_threshold,
+        attesters=attesters, attester_threshold=run.attester_threshold,
+        recovery=recovery, recovery_threshold=run.recovery_threshold,
         zones=zones, properties=properties, evidence=(),
     )  # fmt: skip
     try:

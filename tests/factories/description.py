@@ -9,10 +9,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.factories.world import TOKEN_CONTRACT
 
 DEMO = Path(__file__).parents[2] / "demo" / "policy.toml"
-LOG_KEY, WITNESS_KEY = (
-    Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw() for seed in (0x51, 0x52)
+LOG_KEY, WITNESS_KEY, ATTESTER_KEY = (
+    Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw()
+    for seed in (0x51, 0x52, 0x53)
 )
-SETS = {"token": TOKEN_CONTRACT, "log_key": "0x" + LOG_KEY.hex(), "witness_key": "0x" + WITNESS_KEY.hex()}
+SETS = {
+    "token": TOKEN_CONTRACT,
+    "log_key": "0x" + LOG_KEY.hex(),
+    "witness_key": "0x" + WITNESS_KEY.hex(),
+    "attester_key": "0x" + ATTESTER_KEY.hex(),
+}
 
 
 def demo_text() -> str:

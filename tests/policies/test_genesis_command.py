@@ -27,7 +27,7 @@ from demo.softkey import SoftKey
 from policies.genesis import description_parse, enrolments_read, genesis_compile, wallet_key_read
 from policies.models import PolicyVersion
 from policies.selectors import policy_active
-from tests.factories.description import DEMO, LOG_KEY, SETS, WITNESS_KEY, demo_text
+from tests.factories.description import ATTESTER_KEY, DEMO, LOG_KEY, SETS, WITNESS_KEY, demo_text
 from tests.factories.world import TOKEN_CONTRACT, header
 
 if TYPE_CHECKING:
@@ -166,6 +166,8 @@ def test_compiling_needs_no_database(files: Files) -> None:
     }
     (witness,) = policy.witnesses
     assert (witness.id, witness.public_key, policy.witness_threshold) == ("witness-1", WITNESS_KEY, 1)
+    (attester,) = policy.attesters
+    assert (attester.id, attester.public_key, policy.attester_threshold) == ("attester-1", ATTESTER_KEY, 1)
     guard = next(rule for rule in policy.guards if rule.id == "cooling-down")
     assert newcomer.address in guard.when.parts[0].values
     assert "web.simulation" in REGISTRY
