@@ -172,6 +172,12 @@ def test_without_enough_attesters_the_page_says_so(page: Page, house: House, att
     assert page.get_attribute("#attested", "data-state") == "missing"
 
 
+def test_who_only_rejects_is_told_of_no_missing_simulation(page: Page, house: House, attested: World) -> None:
+    page.goto(house.address(attested.mandate().to_json(), "reject", "rita"))
+    page.locator("#reject:enabled").wait_for()
+    assert page.locator("[data-code=not_attested], #attested").count() == 0
+
+
 def test_a_simulation_that_fails_is_told_in_red(page: Page, house: House, attested: World, picture: Picture) -> None:
     intent = attested.intent(to=STRANGER)
     facts: Facts = {**_FACTS, "simulation.success": ("false",), "risk.score": ("900",)}

@@ -96,9 +96,7 @@ async function check() {
   const words = await sixWords(subject.digest);
   const view = await viewOf(subject, nowSeconds());
   nameHouse(subject);
-  // Without a server nothing is attested here: that is no finding about the document.
-  const warnings = subject.warnings.filter((one) => one.code !== "not_attested");
-  byId("banners").replaceChildren(...findingBanners({ ...subject, warnings }));
+  byId("banners").replaceChildren(...findingBanners(subject));
   byId("page").replaceChildren(el(
     "div",
     { class: "columns" },

@@ -27,10 +27,16 @@ async function standingOf(request, subject, now) {
   return { rules, voices, bad, seats: seated(rolesAsked(subject, rules), people) };
 }
 
+// Who only rejects, withdraws or compares needs nobody's simulation; who asks or approves is told if there is none.
+function wantsAttested(request, subject) {
+  if (subject.type !== "mandate") return false;
+  return request.attestations.length > 0 || subject.decisions.some((decision) => ["ask", "approve"].includes(decision));
+}
+
 export async function withStanding(request, subject, now) {
   const standing = await standingOf(request, subject, now);
   const { policy, deployment, document } = subject;
-  const attested = subject.type === "mandate"
+  const attested = wantsAttested(request, subject)
     ? await attestedOf(
       request.attestations, policy, await taggedDigest("intent", document.order.intent), deployment, now,
     )
