@@ -27,8 +27,8 @@ HOLDS, FAILS, UNUSABLE = 0, 1, 2
 _MOST_BYTES = 64 * 1024 * 1024
 _WHAT_A_CASE_CANNOT_SHOW = (
     "not shown by a case file: windows over other transactions, other uses of the nonce, halts (the signer's own "
-    "journal), leases of witnesses, and so a policy newer than the last one in the file; and, where its policy names no "
-    "witnesses, whether the log recorded it (countersign-fsck)"
+    "journal), leases of witnesses, and so a policy newer than the last one in the file; and, where its policy names "
+    "no witnesses, whether the log recorded it (countersign-fsck)"
 )
 
 
