@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import ConsentRecord, SecurityKey, User
+from approvals.roles import Permission, may
 from approvals.services import account_record_change, key_lock
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ class SecurityKeyAdmin(_ReadOnlyAdmin):
     list_filter = ("locked", "software")
     actions = ("lock",)
 
-    @admin.action(description="Lock the selected keys for good")
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may lock other people's keys: seeing them is not enough."""
+        return may(request.user, Permission.MANAGE_PEOPLE)
+
+    @admin.action(description="Lock the selected keys for good", permissions=["manage"])
     def lock(self, request: HttpRequest, queryset: QuerySet[SecurityKey]) -> None:
         """Lock keys."""
         for key in queryset:

@@ -13,6 +13,7 @@ from approvals.access import access_sync_user, policy_in_force
 from approvals.models import PersonSession, SecurityKey
 from approvals.sessions import OPENED, PROVED, SEEN
 from audit.context import session_name
+from demo.softkey import b64url
 
 if TYPE_CHECKING:
     from approvals.models import User
@@ -23,7 +24,7 @@ def signed_in(user: User, client: Client | None = None) -> Client:
     client = client or Client()
     name = f"test-{user.person_id}"
     key, _ = SecurityKey.objects.get_or_create(
-        credential_id=name, defaults={"user": user, "name": name, "public_key": "", "aaguid": "0" * 32}
+        credential_id=b64url(name.encode()), defaults={"user": user, "name": name, "public_key": "", "aaguid": "0" * 32}
     )
     access_sync_user(user=user, policy=policy_in_force())
     client.force_login(user)
