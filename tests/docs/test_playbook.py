@@ -18,7 +18,7 @@ PROCEDURES = [page for page in PAGES if page.name != "README.md"]
 WANTED = {
     "first-start", "policy-change", "halt-and-resume", "onboarding", "lost-quorum", "signer-replacement",
     "stuck-transaction", "log-alarm", "node-disagreement", "suspicious-request", "backup-and-restore",
-    "evidence-export", "consent-page", "recovery-keys",
+    "evidence-export", "consent-page", "recovery-keys", "lost-key", "offboarding",
 }  # fmt: skip
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _PEOPLE = "– (people)"  # noqa: RUF001 - as the pages write it
