@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from chains.errors import (
     NodeAnswerError,
+    NodeDownError,
     NodeError,
     NoNodeError,
     NoQuorumError,
@@ -101,11 +102,11 @@ class Pool:
         """Open a client for one node, to be closed by whoever opens it."""
         return NodeClient(endpoint=endpoint, book=self._book)
 
-    def _in_turn(self) -> list[Endpoint]:
-        """Return the nodes that a breaker leaves, then the others: a last resort is better than none."""
+    def _by_breaker(self) -> tuple[list[Endpoint], list[Endpoint]]:
+        """Return the nodes that a breaker leaves, and the others: a last resort is better than none."""
         now = time.monotonic()
         asked = [endpoint for endpoint in self._endpoints if self._book.may_ask(endpoint.key, now=now)]
-        return asked + [endpoint for endpoint in self._endpoints if endpoint not in asked]
+        return asked, [endpoint for endpoint in self._endpoints if endpoint not in asked]
 
     def _one(self, endpoint: Endpoint, question: Callable[[NodeClient], T]) -> T:
         try:
@@ -122,7 +123,8 @@ class Pool:
             NoNodeError: If no node answers, with each node's reason.
         """
         reasons: list[str] = []
-        for endpoint in self._in_turn():
+        asked, others = self._by_breaker()
+        for endpoint in [*asked, *others]:
             try:
                 return self._one(endpoint, question)
             except NodeError as error:
@@ -150,6 +152,23 @@ class Pool:
                 self._reporter.wrong_chain(label=answer.label, reason=answer.message)
         return found
 
+    def _all(self, question: Callable[[NodeClient], T], *, enough: int) -> dict[str, T | NodeError]:
+        """Ask every node that its breaker leaves; the others too where fewer than enough of those answer.
+
+        So a node that is gone costs its time-out now and then, and not with every question.
+        """
+        found: dict[str, T | NodeError] = {}
+        for endpoints in self._by_breaker():
+            if not endpoints:
+                continue
+            if sum(not isinstance(answer, NodeError) for answer in found.values()) >= enough:
+                gone = (NodeDownError(endpoint.label, "is left alone after failures") for endpoint in endpoints)
+                found |= {error.label: error for error in gone}
+            else:
+                answers = self._each(endpoints, question)
+                found |= {endpoint.label: answer for endpoint, answer in zip(endpoints, answers, strict=True)}
+        return found
+
     def read_all(self, question: Callable[[NodeClient], T]) -> Poll[T]:
         """Ask every node.
 
@@ -158,12 +177,11 @@ class Pool:
         """
         answers: dict[str, T] = {}
         silent: dict[str, str] = {}
-        found = self._each(self._endpoints, question) if self._endpoints else []
-        for endpoint, answer in zip(self._endpoints, found, strict=True):
+        for label, answer in self._all(question, enough=len(self._endpoints) // 2 + 1).items():
             if isinstance(answer, NodeError):
-                silent[endpoint.label] = str(answer)
+                silent[label] = str(answer)
             else:
-                answers[endpoint.label] = answer
+                answers[label] = answer
         if not answers:
             raise NoNodeError("; ".join(silent.values()) or f"{self.chain} has no enabled node")
         return Poll(answers=answers, silent=tuple(sorted(silent)))
@@ -256,10 +274,11 @@ class Pool:
 
     def _heads(self, what: str, now: int) -> dict[str, Block]:
         """Ask every node for its newest block; stale ones are left out."""
-        found = self._each(self._endpoints, lambda client: client.head()) if self._endpoints else []
+        found = self._all(lambda client: client.head(), enough=self.rules.least)
         heads: dict[str, Block] = {}
         reasons: list[str] = []
-        for endpoint, head in zip(self._endpoints, found, strict=True):
+        for endpoint in self._endpoints:
+            head = found[endpoint.label]
             if isinstance(head, NodeError):
                 reasons.append(str(head))
             elif now and self.rules.head_age_most and now - head.timestamp > self.rules.head_age_most:

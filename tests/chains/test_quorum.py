@@ -172,3 +172,16 @@ def test_the_breaker_leaves_a_dead_node_for_last(cluster: Cluster) -> None:
         cluster.proxies[name].lie("eth_getBlockByNumber", Lie.DROP)
     cluster.proxies["one"].behave()
     assert pool.read(lambda client: client.head().number) == 1  # better a last resort than none
+
+
+def test_a_node_that_is_gone_costs_its_time_out_now_and_then_only(cluster: Cluster) -> None:
+    cluster.proxies["three"].lie("eth_chainId", Lie.SILENT_AFTER_ACCEPT)
+    for _ in range(5):
+        assert _balance(cluster).nodes == ("one", "two")
+    before, started = cluster.proxies["three"].calls["eth_chainId"], time.monotonic()
+    assert _balance(cluster).silent == ("three",)
+    assert cluster.pool().read_all(lambda client: client.head().number).silent == ("three",)
+    assert time.monotonic() - started < 1  # its time-out is a second
+    assert cluster.proxies["three"].calls["eth_chainId"] == before
+    cluster.proxies["three"].behave()
+    assert _balance(cluster, least=3).nodes == ("one", "three", "two")  # needed, so asked in spite of its breaker
