@@ -79,6 +79,8 @@ PAGES: dict[str, frozenset[Role] | str] = {
     "oms:node_new": RUNNERS,
     "oms:node_change_decide": RUNNERS,
     "oms:node_change": RUNNERS,
+    "oms:wallets": WATCHERS,
+    "oms:wallet": WATCHERS,
     "oms:prices": RUNNERS,
     "oms:price_enter": RUNNERS,
     "oms:request_by_intent": DESK | WATCHERS,
