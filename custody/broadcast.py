@@ -38,7 +38,7 @@ _TRANSFER = bytes.fromhex("a9059cbb")
 
 def trades(intent: Intent) -> bool:
     """Whether an intent calls a contract for more than moving a token: others could run ahead of it."""
-    return bool(intent.data) and intent.data[:4] != _TRANSFER
+    return bool(intent.data) and intent.data[:4] != _TRANSFER and intent.to != intent.sender
 
 
 def nodes_to_send(*, job: Job) -> tuple[list[Node], str]:

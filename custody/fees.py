@@ -15,6 +15,8 @@ from core.nonces import raised
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CAP_ROOM = 2
+"""People consent to this many times what the chain asks for at the preview."""
 CANCEL_ROOM = 2
 """A cancel is signed once, at one fee: it offers this many times what is needed to replace what it cancels."""
 
@@ -72,13 +74,11 @@ def fees_raised(signed: Sequence[Fees], *, caps: Fees, suggested: Fees | None) -
         caps: The consented caps.
         suggested: What the chain asks for now; None where no node says.
     """
-    least = fees_least_raise(signed)
-    if least.most > caps.most or least.tip > min(caps.tip, caps.most):
-        return None
-    wanted = least
+    least = wanted = fees_least_raise(signed)
     if suggested is not None:
         wanted = Fees(most=max(least.most, suggested.most), tip=max(least.tip, suggested.tip))
-    return fees_within(wanted, caps)
+    cut = fees_within(wanted, caps)
+    return cut if cut.most >= least.most and cut.tip >= least.tip else None
 
 
 def fees_of_cancel(signed: Sequence[Fees], *, suggested: Fees | None) -> Fees:
@@ -94,3 +94,11 @@ def fees_of_cancel(signed: Sequence[Fees], *, suggested: Fees | None) -> Fees:
         raise ValueError(msg)
     most = CANCEL_ROOM * max(fees.most for fees in offers)
     return Fees(most=most, tip=min(most, CANCEL_ROOM * max(fees.tip for fees in offers)))
+
+
+def fees_capped(suggested: Fees) -> Fees:
+    """Return the caps that people are asked to consent to: what the chain asks for now, with room to be raised.
+
+    Without room a transaction that waits could not be replaced: a raise adds 12.5 %, and this leaves five of them.
+    """
+    return Fees(most=CAP_ROOM * suggested.most, tip=CAP_ROOM * suggested.tip)

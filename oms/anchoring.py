@@ -21,13 +21,14 @@ from audit.notes import coverage_get
 from audit.services import entry_append
 from audit.tags import AuditTag
 from chains.errors import ChainsError
-from chains.reads import node_ask
 from chains.simulating import transaction_simulate
 from core.anchor import Anchor
 from core.consents import Subject
 from core.documents.consent import Consent, Decision, Ed25519Proof, SignedConsent, SubjectType
 from core.documents.mandate import Asker, AskerKind, Intent, Mandate, SingleOrder
 from core.names import native_asset
+from custody.fees import fees_capped
+from custody.lanes import fees_ask
 from custody.wake import wake
 from oms.errors import OmsError
 from oms.evidence import evidence_gather
@@ -42,8 +43,6 @@ from policies.services import decision_make
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chains.nodes.client import NodeClient
-    from chains.nodes.wire import FeeSuggestion
     from chains.simulation import Simulation
     from core.documents.policy import Policy
     from core.documents.roster import ApiClient, Wallet
@@ -106,13 +105,9 @@ def head_to_anchor() -> AuditCheckpoint | None:
     return AuditCheckpoint.objects.filter(size=coverage_get().signed).first()
 
 
-def _fees(node: NodeClient) -> FeeSuggestion:
-    return node.suggest_fees()
-
-
 def _intent(anchoring: Anchoring, anchor: Anchor, now: int) -> Intent:
     wallet, data = anchoring.wallet, anchor.to_bytes()
-    fees = node_ask(chain=wallet.chain, question=_fees)
+    fees = fees_capped(fees_ask(chain=wallet.chain))
     tried = transaction_simulate(chain=wallet.chain, sender=wallet.address, to=wallet.address, value=0, data=data)
     if not tried.succeeded:
         raise AnchorError(f"the simulation of the anchor failed: {tried.reason}")
@@ -124,8 +119,8 @@ def _intent(anchoring: Anchoring, anchor: Anchor, now: int) -> Intent:
         value=0,
         data=data,
         gas=tried.gas_limit,
-        max_fee_per_gas=fees.max_fee_per_gas,
-        max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
+        max_fee_per_gas=fees.most,
+        max_priority_fee_per_gas=fees.tip,
         movements=(),
     )
 

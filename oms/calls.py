@@ -9,7 +9,6 @@ from eth_abi.abi import encode
 from eth_abi.exceptions import EncodingError
 
 from chains.errors import ChainsError
-from chains.reads import node_ask
 from chains.simulating import calls_simulate, transaction_simulate
 from chains.simulation import Call
 from chains.simulation.slippage import Price, exchange_of
@@ -18,6 +17,8 @@ from core.attested import quoted
 from core.documents.mandate import GAS_MOST, Intent
 from core.errors import DocumentError
 from core.names import CALLDATA, SENTENCE, native_asset, token_asset
+from custody.fees import fees_capped
+from custody.lanes import fees_ask
 from oms.call_values import MOST_FIELDS, Leaf, Reader, leaves_of
 from oms.call_words import call_lines
 from oms.errors import FormError
@@ -28,11 +29,11 @@ from policies.services import decision_preview
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chains.nodes.wire import FeeSuggestion
     from chains.simulation import Simulation
     from core.documents.mandate import Mandate
     from core.documents.policy import Policy
     from core.documents.roster import AbiFunction, ContractEntry, Wallet
+    from custody.fees import Fees
     from oms.evidence import Evidence
     from policies.explanation import DecisionView
 
@@ -207,9 +208,9 @@ class CallPreview:
         return self.sequence[-1] if self.sequence else self.evidence.simulation
 
 
-def _fees(chain: str) -> FeeSuggestion:
+def _fees(chain: str) -> Fees:
     try:
-        return node_ask(chain=chain, question=lambda node: node.suggest_fees())
+        return fees_capped(fees_ask(chain=chain))
     except ChainsError as error:
         raise FormError({"": [f"No node of this chain answers, so nothing can be previewed: {error}"]}) from error
 
@@ -290,8 +291,8 @@ def call_preview_build(*, draft: CallDraft, policy: Policy, person: str, first_u
         value=draft.value,
         data=draft.data,
         gas=_gas(draft, sequence),
-        max_fee_per_gas=fees.max_fee_per_gas,
-        max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
+        max_fee_per_gas=fees.most,
+        max_priority_fee_per_gas=fees.tip,
         movements=(),
     )
     mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now)

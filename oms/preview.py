@@ -11,6 +11,7 @@ from chains.simulating import transaction_simulate
 from core.calldata import encode_transfer
 from core.documents.mandate import GAS_MOST
 from core.names import NATIVE_SUFFIX
+from custody.fees import Fees, fees_capped
 from oms.errors import FormError
 from oms.evidence import evidence_gather
 from oms.intents import NATIVE_GAS, TOKEN_GAS, Draft, amount_format, intent_build, mandate_build
@@ -65,9 +66,10 @@ def _ask_chain(draft: Draft) -> _Chain:
         fees = node.suggest_fees()
         balance = node.balance(draft.wallet.address)
         held = balance if native else node.token_balance(draft.asset.id.rpartition(":")[2], draft.wallet.address)
+        caps = fees_capped(Fees(most=fees.max_fee_per_gas, tip=fees.max_priority_fee_per_gas))
         return _Chain(
-            max_fee_per_gas=fees.max_fee_per_gas,
-            max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
+            max_fee_per_gas=caps.most,
+            max_priority_fee_per_gas=caps.tip,
             native_balance=balance,
             asset_balance=held,
         )

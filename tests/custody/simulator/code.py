@@ -100,8 +100,8 @@ MUTANTS = (
     Mutant(
         "raises beyond the caps",
         "fees",
-        "return fees_within(wanted, caps)",
-        "return Fees(most=9 * wanted.most, tip=wanted.tip)",
+        "cut = fees_within(wanted, caps)",
+        "cut = Fees(most=9 * wanted.most, tip=wanted.tip)",
     ),
     Mutant(
         "two unsigned nonces in one lane",
