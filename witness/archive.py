@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS document
  body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS record (sequence INTEGER PRIMARY KEY, line BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS journal_seen
-(signer TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, ceremony TEXT);
+(signer TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, ceremonies TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS alarm (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, words TEXT NOT NULL)
 """
 ALARMS_KEPT = 100
@@ -42,13 +42,13 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JournalSeen:
-    """How far a signer's journal was seen, and the ceremony that started it anew, if this witness saw one."""
+    """How far a signer's journal was seen, and the ceremonies that started it anew so far: each does it once."""
 
     seen: Seen
-    ceremony: str | None
+    ceremonies: tuple[str, ...]
 
 
-UNSEEN = JournalSeen(seen=NOTHING, ceremony=None)
+UNSEEN = JournalSeen(seen=NOTHING, ceremonies=())
 
 
 class Archive:
@@ -98,16 +98,16 @@ class Archive:
         """Replace what was seen of a journal by what `decide` makes of it; unchanged if it raises."""
         with self._store.transaction() as connection:
             row = connection.execute(
-                "SELECT size, root, ceremony FROM journal_seen WHERE signer = ?", (signer,)
+                "SELECT size, root, ceremonies FROM journal_seen WHERE signer = ?", (signer,)
             ).fetchone()
-            before = (
-                UNSEEN if row is None else JournalSeen(seen=Seen(size=row[0], root=bytes(row[1])), ceremony=row[2])
-            )
+            before = UNSEEN
+            if row is not None:
+                before = JournalSeen(seen=Seen(size=row[0], root=bytes(row[1])), ceremonies=tuple(row[2].split()))
             after = decide(before)
             connection.execute(
-                "INSERT INTO journal_seen (signer, size, root, ceremony) VALUES (?, ?, ?, ?) ON CONFLICT (signer)"
-                " DO UPDATE SET size = excluded.size, root = excluded.root, ceremony = excluded.ceremony",
-                (signer, after.seen.size, after.seen.root, after.ceremony),
+                "INSERT INTO journal_seen (signer, size, root, ceremonies) VALUES (?, ?, ?, ?) ON CONFLICT (signer)"
+                " DO UPDATE SET size = excluded.size, root = excluded.root, ceremonies = excluded.ceremonies",
+                (signer, after.seen.size, after.seen.root, " ".join(after.ceremonies)),
             )
 
     def alarm(self, *, at: int, words: str) -> None:

@@ -217,18 +217,18 @@ class Desk:
 
     def _seen(self, known: Knowledge, asked: LeaseRequest, before: JournalSeen) -> JournalSeen:
         ceremony = _ceremony(known, asked)
-        anew = ceremony is not None and ceremony != before.ceremony
+        anew = ceremony is not None and ceremony not in before.ceremonies
         if not anew and asked.size < before.seen.size:
             raise _ForkedError(CONFLICT, str(before.seen.size))
         if not anew and (asked.size, asked.old) == (before.seen.size,) * 2 and asked.root != before.seen.root:
             raise _ForkedError(CONFLICT, str(before.seen.size))
         origin = f"countersign/{known.deployment}/journal/{asked.signer}"
         checkpoint = Checkpoint(origin=origin, size=asked.size, root=asked.root)
-        if anew:
+        if ceremony is not None and anew:
             after = advance(NOTHING, 0, checkpoint, ())
-            return JournalSeen(seen=after, ceremony=ceremony)
+            return JournalSeen(seen=after, ceremonies=(*before.ceremonies, ceremony))
         after = advance(Seen(size=before.seen.size, root=before.seen.root), asked.old, checkpoint, asked.proof)
-        return JournalSeen(seen=after, ceremony=before.ceremony)
+        return JournalSeen(seen=after, ceremonies=before.ceremonies)
 
     def _alarm_of(self, asked: LeaseRequest, error: WitnessError, now: int) -> None:
         if isinstance(error, _ForkedError):
