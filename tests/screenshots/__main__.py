@@ -117,7 +117,7 @@ def _officer(studio: Studio, shown: dict[str, str]) -> None:
         clara.click("[data-open]")
     consent = popup.value
     consent.set_viewport_size(SCREEN)  # type: ignore[arg-type]  # as above
-    consent.locator("#approve").wait_for(timeout=_SECONDS * 1000)
+    consent.locator("#approve:enabled").wait_for(timeout=_SECONDS * 1000)
     studio.picture(consent, "consent", whole=True)
     consent.close()
     studio.picture(clara, "alarms", "/alarms/")
