@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from core.auditlog import Break, Finding, chain_link, entry_bytes, entry_leaf, entry_mac
 from core.merkle import Frontier
-from witness.log_source import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from witness.log_source import Row
+    from witness.log_source import LogSource, Row
 
 STRETCH = 1 << 14
 """Leaves in one stretch; a power of two, so that its root is a node of the tree."""
@@ -53,7 +52,7 @@ def _odd(row: Row, expected: int) -> Break | None:
         return _bad(expected, Finding.MISSING, detail + (f", {index} follows" if type(index) is int else ""))
     if row[3] is None:
         return _bad(index, Finding.MISSING, "its entry is gone")
-    if any(type(value) is not kind for value, kind in zip(row, _TYPES, strict=True)):
+    if tuple(map(type, row)) != _TYPES:
         return _bad(index, Finding.MODIFIED, "it holds a value of another type than was written")
     return None
 
@@ -137,9 +136,9 @@ def check_stretch(
     )
 
 
-def stored_link(source: str, index: int) -> bytes:
+def stored_link(source: LogSource, index: int) -> bytes:
     """Return the link that is stored with a leaf; zeros where it cannot be one."""
-    row: Any = next(iter(source_of(source).rows(index, 1)), None)
+    row: Any = next(iter(source.rows(index, 1)), None)
     link = row[2] if row is not None else None
     if not isinstance(link, str) or len(link) != _HASH:
         return bytes(_HASH // 2)

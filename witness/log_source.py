@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,7 +43,7 @@ _MOVES = (
     f" WHERE e.tag = '{REQUEST_MOVED}' ORDER BY e.seq"
 )
 _STATES = "SELECT intent_digest, state FROM oms_request"
-_BATCH = 4096
+_AT_ONCE = 1 << 14
 _MAX_LINE = 4 * 1024 * 1024
 
 
@@ -177,9 +177,22 @@ def _text(raw: bytes) -> str | bytes:
 class PostgresqlSource:
     """A PostgreSQL database, read in read-only snapshots."""
 
-    def __init__(self, url: str) -> None:
-        """Name the database."""
+    def __init__(self, url: str, *, keep: bool = False) -> None:
+        """Name the database; `keep`: read all stretches over one connection, which costs as much as many rows."""
         self._url = url
+        self._keep = keep
+        self._kept: Any = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        if not self._keep:
+            with self._open() as connection:
+                yield connection
+            return
+        if self._kept is None:
+            self._kept = self._open()
+            self._kept.autocommit = True
+        yield self._kept
 
     def _open(self) -> Any:  # noqa: ANN401 - psycopg is imported only where a database is read
         import psycopg  # noqa: PLC0415 - whoever checks a file or an export needs no database driver
@@ -207,10 +220,10 @@ class PostgresqlSource:
         import psycopg  # noqa: PLC0415 - as above
 
         try:
-            with self._open() as connection, connection.cursor(name="fsck") as cursor:
-                cursor.itersize = _BATCH
-                cursor.execute(_ROWS.format(first=first, end=first + count))
-                yield from cursor
+            with self._connected() as connection, connection.cursor(binary=True) as cursor:
+                for start in range(first, first + count, _AT_ONCE):
+                    cursor.execute(_ROWS.format(first=start, end=min(start + _AT_ONCE, first + count)))
+                    yield from cursor
         except psycopg.Error as error:
             raise UnreadableError(str(error)) from error
 
@@ -326,10 +339,15 @@ class ExportSource:
         return StoredStates(moves=moves, table=table) if told else None
 
 
-def source_of(text: str) -> LogSource:
-    """Return the source that a text names: ``export:FILE``, a PostgreSQL URL, or a SQLite file."""
+def source_of(text: str, *, keep: bool = False) -> LogSource:
+    """Return the source that a text names: ``export:FILE``, a PostgreSQL URL, or a SQLite file.
+
+    Args:
+        text: What names it.
+        keep: Hold a database's connection for as long as the process lives.
+    """
     if text.startswith("export:"):
         return ExportSource(Path(text.removeprefix("export:")))
     if text.startswith(("postgresql://", "postgres://")):
-        return PostgresqlSource(text)
+        return PostgresqlSource(text, keep=keep)
     return SqliteSource(Path(text.removeprefix("sqlite:///")))

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.auditlog import ORIGIN, Break, Finding
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from core.anchor import Anchor
     from core.checkpoint import SignedCheckpoint
-    from witness.log_source import Extent, StoredCheckpoint
+    from witness.log_source import Extent, LogSource, StoredCheckpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,10 +67,17 @@ def _quiet(_count: int) -> None:
     """Tell nobody."""
 
 
+@lru_cache(maxsize=1)
+def _opened(source: str) -> LogSource:
+    """Return the source of this worker process, which reads many stretches of it."""
+    return source_of(source, keep=True)
+
+
 def _stretch(source: str, first: int, length: int, sizes: Sequence[int], key: bytes | None) -> Stretch:
     """Check one stretch in a process of its own."""
-    chain = ORIGIN if first == 0 else stored_link(source, first - 1)
-    rows = iter(source_of(source).rows(first, length))
+    opened = _opened(source)
+    chain = ORIGIN if first == 0 else stored_link(opened, first - 1)
+    rows = iter(opened.rows(first, length))
     return check_stretch(rows, first=first, chain=chain, sizes=sizes, key=key, tell=_quiet)
 
 
@@ -92,7 +100,9 @@ def _stretches(
         rows = iter(source_of(source).rows(0, max(leaves, 1)))
         return [check_stretch(rows, first=0, chain=ORIGIN, sizes=sizes, key=key, tell=tell)]
     done: list[Stretch] = []
-    context = multiprocessing.get_context("spawn")
+    # One clean process that has imported what is needed, and that workers are forked from.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "witness.log_verify"])
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         work = [
             pool.submit(_stretch, source, first, length, _within(sizes, first, length), key)
