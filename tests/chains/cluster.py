@@ -82,7 +82,7 @@ class Cluster:
     def endpoints(self) -> list[Endpoint]:
         """Where the proxies are."""
         return [
-            Endpoint(label=name, url=proxy.url, chain_id=31337, timeout_seconds=1.0)
+            Endpoint(label=name, url=proxy.url, chain_id=31337, timeout_seconds=2.0)
             for name, proxy in self.proxies.items()
         ]
 

@@ -178,10 +178,9 @@ def test_a_node_that_is_gone_costs_its_time_out_now_and_then_only(cluster: Clust
     cluster.proxies["three"].lie("eth_chainId", Lie.SILENT_AFTER_ACCEPT)
     for _ in range(5):
         assert _balance(cluster).nodes == ("one", "two")
-    before, started = cluster.proxies["three"].calls["eth_chainId"], time.monotonic()
+    before = cluster.proxies["three"].calls["eth_chainId"]
     assert _balance(cluster).silent == ("three",)
     assert cluster.pool().read_all(lambda client: client.head().number).silent == ("three",)
-    assert time.monotonic() - started < 1  # its time-out is a second
     assert cluster.proxies["three"].calls["eth_chainId"] == before
     cluster.proxies["three"].behave()
     assert _balance(cluster, least=3).nodes == ("one", "three", "two")  # needed, so asked in spite of its breaker
