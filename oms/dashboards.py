@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from approvals.models import SecurityKey, User
 from core.canonical import parse
-from core.documents.policy import Measure
 from core.documents.roster import SignerRole
 from core.errors import EncodingError
 from core.lifecycle import FINAL, State
@@ -35,6 +34,7 @@ LATELY = dt.timedelta(days=7)
 KEYS_WANTED = 2
 _DAY = 86_400
 _PERCENT = 100
+_COUNTERS = 200
 _NEXT: dict[State, str] = {
     State.REQUESTED: "Policy is deciding. Nothing is asked of you.",
     State.PENDING: "People consent or reject. You can withdraw it until it is signed.",
@@ -153,6 +153,18 @@ def _use(policy: Policy, limit: Limit, counter: LimitCounter, now: int) -> Limit
     )
 
 
+def _uses(policy: Policy, now: dt.datetime) -> list[tuple[LimitUse, Limit, LimitCounter]]:
+    """Return each counter of a limit that lasts longer than one transaction, the fullest first."""
+    limits = {(one.id, str(one.measure), one.asset or ""): one for one in policy.limits if one.window != 0}
+    counters = LimitCounter.objects.filter(limit_id__in=[one.id for one in limits.values()])
+    uses = [
+        (_use(policy, limits[name], counter, int(now.timestamp())), limits[name], counter)
+        for counter in counters[:_COUNTERS]
+        if (name := (counter.limit_id, counter.measure, counter.asset)) in limits
+    ]
+    return sorted(uses, key=lambda one: -one[0].percent)
+
+
 def limit_uses(*, now: dt.datetime) -> list[LimitUse]:
     """Return how far the limits of the policy in force are used, the fullest first.
 
@@ -160,16 +172,7 @@ def limit_uses(*, now: dt.datetime) -> list[LimitUse]:
         now: The current time. What counts for each transaction alone is never "used" and not listed.
     """
     policy = policy_active()
-    if policy is None:
-        return []
-    limits = {(one.id, str(one.measure), one.asset or ""): one for one in policy.limits if one.window != 0}
-    counters = LimitCounter.objects.filter(limit_id__in=[one.id for one in limits.values()])
-    uses = [
-        _use(policy, limits[name], counter, int(now.timestamp()))
-        for counter in counters[:200]
-        if (name := (counter.limit_id, counter.measure, counter.asset)) in limits
-    ]
-    return sorted(uses, key=lambda use: -use.percent)[:ROWS]
+    return [] if policy is None else [use for use, _, _ in _uses(policy, now)[:ROWS]]
 
 
 def signer_healths(*, now: dt.datetime) -> list[SignerHealth]:
@@ -263,23 +266,18 @@ def volume_chart(*, user: User, now: dt.datetime) -> dict[str, object]:
 
 
 def limit_chart(*, now: dt.datetime) -> dict[str, object] | None:
-    """Return what was drawn each day of the fullest daily limit, as percent of it; None without such a limit."""
+    """Return what was drawn each day from the fullest daily limit, as percent of it; None while none was used."""
     policy = policy_active()
-    daily = [] if policy is None else [one for one in policy.limits if one.window == _DAY and one.most]
-    dollars = [one for one in daily if one.measure is Measure.USD and not one.per] or [
-        one for one in daily if not one.per
-    ]
-    if not dollars:
+    daily = [] if policy is None else [one for one in _uses(policy, now) if one[1].window == _DAY and one[1].most]
+    if not daily:
         return None
-    limit, days = dollars[0], _days(now)
-    kept = Reservation.objects.exclude(state=ReservationState.RELEASED.value).filter(
-        counter__limit_id=limit.id, counter__measure=str(limit.measure), time__gte=int(now.timestamp()) - DAYS * _DAY
-    )
-    drawn = Counter[dt.date]()
-    for at, amount in kept.values_list("time", "amount").iterator():
+    use, limit, counter = daily[0]
+    days, drawn = _days(now), Counter[dt.date]()
+    kept = Reservation.objects.filter(counter=counter, time__gte=int(now.timestamp()) - DAYS * _DAY)
+    for at, amount in kept.exclude(state=ReservationState.RELEASED.value).values_list("time", "amount").iterator():
         drawn[dt.datetime.fromtimestamp(at, tz=dt.UTC).date()] += amount
     percents = Counter({day: min(-(-amount * _PERCENT // limit.most), 999) for day, amount in drawn.items()})
-    return {**_chart(days, "%", {f"{limit.label}, % of a day": percents}), "title": limit.label}
+    return {**_chart(days, "%", {"Drawn": percents}), "title": f"{use.label}, {use.scope}"}
 
 
 def _chart(days: Iterable[dt.date], unit: str, series: dict[str, Counter[dt.date]]) -> dict[str, object]:

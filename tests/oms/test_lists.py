@@ -69,6 +69,10 @@ def test_limits_in_use_are_those_of_the_policy(desk: Desk) -> None:
     assert uses["native-day"].percent == 21
     assert uses["native-day"].tone == "good"
     assert "native-each" not in uses
+    chart = client_of(desk, "rita").get("/").context["limit_chart"]
+    assert chart["title"].startswith("usd-day")
+    # 10 ether at 2,500 USD, of 100,000 a day; nothing on the days before.
+    assert chart["series"][0]["values"] == [0] * 13 + [25]
 
 
 def test_the_queue_filters_and_sorts(desk: Desk) -> None:
