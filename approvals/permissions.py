@@ -102,7 +102,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     )
     | _SEE_CHAINS
     | _SEE_CUSTODY
-    | _tables("chains", "*", may=("add", "change")),
+    | _tables("chains", "*", may=("add", "change"))
+    | _tables("custody", "chainrule", may=("add", "change")),
     Role.AUDITOR: frozenset(
         {
             Permission.SEE_ALL,

@@ -1,4 +1,4 @@
-"""Read-only admin: what custody holds is changed by its services alone."""
+"""Read-only admin: what custody holds is changed by its services alone, a chain's rule too."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from custody.models import (
+    BalancePoint,
     BroadcastAttempt,
+    CancelOrder,
+    ChainRule,
     Confirmation,
     Job,
+    LedgerCursor,
     NonceAssignment,
     NonceLane,
+    StrangeOutflow,
     Transmission,
     Wallet,
 )
+from custody.services import chain_rule_set
 
 if TYPE_CHECKING:
+    from django import forms
     from django.http import HttpRequest
 
 
@@ -103,3 +110,64 @@ class ConfirmationAdmin(ReadOnlyAdmin):
     list_display = ("transmission", "block_number", "depth", "succeeded", "status", "seen_at")
     list_select_related = ("transmission",)
     show_full_result_count = False
+
+
+@admin.register(CancelOrder)
+class CancelOrderAdmin(ReadOnlyAdmin):
+    """Cancels that their quorum consented to."""
+
+    list_display = ("digest", "job", "state", "error", "ordered_at")
+    list_select_related = ("job",)
+    list_filter = ("state",)
+
+
+@admin.register(LedgerCursor)
+class LedgerCursorAdmin(ReadOnlyAdmin):
+    """How far wallets are reconciled."""
+
+    list_display = ("wallet", "block_number", "nonce", "gas_low", "problem", "looked_at")
+
+
+@admin.register(BalancePoint)
+class BalancePointAdmin(ReadOnlyAdmin):
+    """Balances over time."""
+
+    list_display = ("wallet", "asset", "block_number", "amount", "block_time")
+    list_select_related = ("wallet",)
+    show_full_result_count = False
+
+
+@admin.register(StrangeOutflow)
+class StrangeOutflowAdmin(ReadOnlyAdmin):
+    """What left wallets without us."""
+
+    list_display = ("wallet", "asset", "amount", "block_number", "words", "found_at")
+    list_select_related = ("wallet",)
+
+
+@admin.register(ChainRule)
+class ChainRuleAdmin(admin.ModelAdmin[ChainRule]):
+    """How custody works on a chain: finality, raises, guard, gas, private nodes. Never deleted."""
+
+    list_display = ("chain", "finality", "raise_seconds", "guard_seconds", "gas_low", "private_nodes")
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        del request, obj
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ChainRule | None = None) -> tuple[str, ...]:
+        """Keep a rule with its chain."""
+        del request
+        return () if obj is None else ("chain",)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ChainRule,
+        form: forms.ModelForm[ChainRule],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save and record, by the service."""
+        del form, change
+        chain_rule_set(actor=f"user:{request.user.get_username()}", rule=obj)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from chains.amounts import AmountField
-from chains.models import Chain
+from chains.models import Chain, Node
 from core.custody_lifecycle import JobState
 from core.documents.roster import WalletKind
 from custody.machine import Kind
@@ -326,6 +327,17 @@ class ChainRule(models.Model):
     def raise_at(self, now: dt.datetime) -> dt.datetime | None:
         """Return when fees are raised if nothing is mined until then; None: never by themselves."""
         return now + dt.timedelta(seconds=self.raise_seconds) if self.raise_seconds else None
+
+    def clean(self) -> None:
+        """Refuse private nodes that the chain does not have: what trades would reach nobody.
+
+        Raises:
+            ValidationError: For `private_nodes`.
+        """
+        have = set(Node.objects.filter(chain_id=self.chain_id).values_list("label", flat=True))
+        strangers = sorted(self.private_labels - have)
+        if strangers:
+            raise ValidationError({"private_nodes": f"this chain has no node {', '.join(strangers)}"})
 
     @property
     def private_labels(self) -> frozenset[str]:

@@ -10,7 +10,6 @@ from django.db import transaction
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
-from chains.models import Node
 from core.canonical import canonical
 from core.custody_lifecycle import JobState
 from core.documents.consent import SIGNED_CONSENTS
@@ -171,10 +170,6 @@ def chain_rule_set(*, actor: str, rule: ChainRule) -> ChainRule:
         ValidationError: For a field that is wrong, or a private node that the chain does not have.
     """
     rule.full_clean(validate_unique=False)
-    have = set(Node.objects.filter(chain_id=rule.chain_id).values_list("label", flat=True))
-    strangers = sorted(rule.private_labels - have)
-    if strangers:
-        raise ValidationError({"private_nodes": f"this chain has no node {', '.join(strangers)}"})
     rule.save()
     payload: dict[str, object] = {
         "finality": str(rule.finality),

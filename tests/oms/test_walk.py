@@ -151,6 +151,7 @@ ADMIN_WRITES = {
     "chains.chain": "test_chains_changed_in_the_admin_are_recorded",
     "chains.asset": "test_chains_changed_in_the_admin_are_recorded",
     "chains.pricefeed": "tests/oms/test_price_pages.py",
+    "custody.chainrule": "tests/custody/test_admin.py",
     "chains.pricerule": "tests/oms/test_price_pages.py",
     "policies.policydraft": "tests/policies",
 }
