@@ -282,6 +282,15 @@ def _notes(policy: Policy, enrolments: Sequence[Enrolment]) -> tuple[str, ...]:
     return (*notes, *warnings(policy))
 
 
+def _check(policy: Policy) -> None:
+    try:
+        problems = validate(Policy.from_bytes(policy.to_bytes()))
+    except CoreError as error:
+        problems = [str(error)]
+    if problems:
+        raise DescriptionError(problems)
+
+
 def genesis_compile(
     *,
     description: dict[str, object],
@@ -347,10 +356,5 @@ def genesis_compile(
         recovery=recovery, recovery_threshold=run.recovery_threshold,
         zones=zones, properties=properties, evidence=(),
     )  # fmt: skip
-    try:
-        problems = validate(Policy.from_bytes(policy.to_bytes()))
-    except CoreError as error:
-        problems = [str(error)]
-    if problems:
-        raise DescriptionError(problems)
+    _check(policy)
     return Compiled(policy=policy, notes=_notes(policy, enrolments))
