@@ -56,6 +56,24 @@ _ADVICE: dict[str, str] = {
     AuditTag.JOB_WAITS: "A signer does not answer, or waits for something. Its answer says what.",
     AuditTag.REQUEST_MOVED: "A request took a turn for the worse. Its page says what happened, and what is possible.",
     AuditTag.LIMIT_MISMATCH: "Counters of limits and their reservations differ. Run `manage.py limits_reconcile`.",
+    AuditTag.JOB_DOUBTED: (
+        "A courier reports that a signer refused. The case ends by itself once that is proven; do not ask for the"
+        " same again before."
+    ),
+    AuditTag.JOB_REOPENED: (
+        "A courier reported a refusal of what its signer holds. The case has come back; find out what that courier"
+        " runs."
+    ),
+    AuditTag.ATTEMPT_CONTRADICTED: (
+        "A block that was final is no longer part of the chain. Ask nothing new of this wallet until you know whether"
+        " the chain or our nodes are wrong; consider a greater depth, or its finalized block."
+    ),
+    AuditTag.OUTFLOW_STRANGE: (
+        "Something left a wallet, or used its nonce, and nothing of ours explains it. Halt its signer now, then look"
+        " for a key in other hands, an allowance that somebody uses, or a token that changes balances."
+    ),
+    AuditTag.GAS_LOW: "This wallet's coin does not last for gas. Top it up; what it signs meanwhile may hang.",
+    AuditTag.CANCEL_FAILED: "A cancel was not signed. Its page says why; once it expired, propose another one.",
     AuditTag.BALANCE_MISMATCH: "A wallet holds another amount than the books say. Stop its lane and compare.",
     AuditTag.SIGNER_SILENT: (
         "Nothing is signed by this signer meanwhile. See that its process and its courier run, and that its socket is"
