@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
+from approvals.access import access_sync_user, policy_in_force
 from approvals.errors import EnrolmentRefusedError
 from approvals.models import EnrolmentTicket, SecurityKey
 from approvals.session_services import EndedWhy, sessions_end
@@ -170,6 +171,7 @@ def account_record_change(
     }
     severity = Severity.WARNING if user.is_staff or user.is_superuser else Severity.INFO
     entry_append(actor=actor, tag=AuditTag.USER_CHANGED, subject=user.person_id, payload=payload, severity=severity)
+    access_sync_user(user=user, policy=policy_in_force())
     if not user.is_active:
         sessions_end(user=user, why=EndedWhy.PERSON_LOCKED, actor=actor, now=now or timezone.now())
 

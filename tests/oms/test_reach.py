@@ -101,6 +101,7 @@ class Walk:
             "key": "people",
             "index": 0,
             "label": "anvil",
+            "account": self.request.wallet,
         }
         if name in ("oms:policy", "oms:policy_consent"):
             own["digest"] = self.version.digest
