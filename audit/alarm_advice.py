@@ -48,11 +48,6 @@ _ADVICE: dict[str, str] = {
         " ask whoever runs it. If it saw another journal, somebody brought this signer's disk back to an older state:"
         " stop it, and call whoever holds its console."
     ),
-    AuditTag.SIGNER_UNLEASED: (
-        "This signer signs nothing until enough witnesses say that nothing newer is known. If one cannot be reached,"
-        " ask whoever runs it. If it saw another journal, somebody brought this signer's disk back to an older state:"
-        " stop it, and call whoever holds its console."
-    ),
     AuditTag.JOB_WAITS: "A signer does not answer, or waits for something. Its answer says what.",
     AuditTag.REQUEST_MOVED: "A request took a turn for the worse. Its page says what happened, and what is possible.",
     AuditTag.LIMIT_MISMATCH: "Counters of limits and their reservations differ. Run `manage.py limits_reconcile`.",
@@ -88,8 +83,8 @@ _ADVICE: dict[str, str] = {
         " the page of nodes, ask whoever runs it, and let two people bring it back."
     ),
     AuditTag.NODES_DISAGREE: (
-        "Nodes contradict each other, and it cannot be told who is right. Read the answers on the page of nodes; while"
-        " too few agree, nothing becomes final."
+        "Nodes contradict each other, and it cannot be told who is right. Read the answers on the page of nodes;"
+        " while too few agree, nothing becomes final."
     ),
     AuditTag.ASSET_MISMATCH: (
         "A token does not describe itself as the asset's entry does: amounts may be off by powers of ten. Ask for"
