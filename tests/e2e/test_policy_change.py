@@ -69,7 +69,7 @@ def drafted(page: Page) -> str:
     document = json.loads(page.input_value("textarea[name=body]"))
     loosened(document)
     page.fill("textarea[name=body]", json.dumps(document))
-    page.locator("input[name=_save]").click()
+    page.locator("[name=_save]").click()
     page.locator(".messagelist .success").wait_for()
     return address
 
