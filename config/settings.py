@@ -111,6 +111,8 @@ COUNTERSIGN_STEP_UP_VIEWS = (
     "admin:chains_node_changelist",
     "admin:chains_asset_add",
     "admin:chains_asset_change",
+    "admin:custody_chainrule_add",
+    "admin:custody_chainrule_change",
     "admin:policies_draft_propose",
     "approvals:person_lock",
     "approvals:person_link",

@@ -131,6 +131,7 @@ _WRITTEN_BY: dict[tuple[str, str], frozenset[Role]] = {
     ("chains_asset", "add"): frozenset({OPERATOR}),
     ("chains_pricefeed", "add"): frozenset({OPERATOR}),
     ("chains_pricerule", "add"): frozenset({OPERATOR}),
+    ("custody_chainrule", "add"): frozenset({OPERATOR}),
     ("policies_policydraft", "add"): frozenset({ADMIN}),
     ("policies_policydraft", "delete"): frozenset({ADMIN}),
 }
