@@ -24,7 +24,8 @@ def signed_in(user: User, client: Client | None = None) -> Client:
     client = client or Client()
     name = f"test-{user.person_id}"
     key, _ = SecurityKey.objects.get_or_create(
-        credential_id=b64url(name.encode()), defaults={"user": user, "name": name, "public_key": "", "aaguid": "0" * 32}
+        credential_id=b64url(name.encode()),
+        defaults={"user": user, "name": name, "public_key": "", "aaguid": "0" * 32},
     )
     access_sync_user(user=user, policy=policy_in_force())
     client.force_login(user)

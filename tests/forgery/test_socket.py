@@ -92,12 +92,13 @@ class SocketGate:
 
     def deliver(self, step: Step) -> Refusal | None:
         assert not step.later, "a signer's clock is its own"
+        answers = []
         if step.leases is not None:
             challenge = exchange(self.served.path, CHALLENGE)["result"]
-            answer = exchange(self.served.path, lease_request(step, challenge))
+            answers.append(exchange(self.served.path, lease_request(step, challenge)))
         if step.op is not Op.LEASE:
-            answer = exchange(self.served.path, request_of(step))
-        return None if answer["ok"] else Refusal(answer["error"]["code"])
+            answers.append(exchange(self.served.path, request_of(step)))
+        return None if answers[-1]["ok"] else Refusal(answers[-1]["error"]["code"])
 
 
 class ServiceGate:

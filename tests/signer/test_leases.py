@@ -95,16 +95,23 @@ def house(template: Template) -> Iterator[House]:
     shutil.rmtree(folder)
 
 
+def live(service: Service) -> dict[str, int]:
+    """Return which leases a signer says it holds."""
+    status: Any = service.status(now=int(time.time()))
+    leases: dict[str, int] = status["leases"]["live"]
+    return leases
+
+
 def test_it_signs_under_leases_and_a_restart_needs_new_ones(house: House) -> None:
     first, second = house.bundle(), house.bundle()
     with house.running() as service:
         assert signed(service, first) == "lease"
         assert house.lease(service)["needed"] == 2
         assert signed(service, first) is None
-        assert set(service.status(now=int(time.time()))["leases"]["live"]) == set(WITNESSES[:2])
+        assert set(live(service)) == set(WITNESSES[:2])
     # Nothing of a lease is on disk.
     with house.running() as service:
-        assert service.status(now=int(time.time()))["leases"]["live"] == {}
+        assert live(service) == {}
         assert signed(service, second) == "lease"
         assert signed(service, first) == "lease", "nor does it repeat what it signed"
         house.lease(service)
@@ -206,6 +213,7 @@ def test_what_is_no_question_gets_a_typed_answer(house: House, known: object) ->
     with house.rig.served() as served:
         answer = served.ask({"v": 1, "op": "challenge", "known": known})
         assert answer["error"]["code"] == "malformed"
-        for leases in (None, [], [{}], {"a": 1}, "x"):
+        wrong: tuple[object, ...] = (None, [], [{}], {"a": 1}, "x")
+        for leases in wrong:
             answer = served.ask({"v": 1, "op": "lease", "leases": leases})
             assert answer["error"]["code"] == "malformed"
