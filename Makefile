@@ -59,7 +59,7 @@ soak: ## Run the full counts of the bounded tests
 	bin/step 'soak' env COUNTERSIGN_SOAK=1 $(PYTEST) -n $(WORKERS) --timeout=3600
 
 .PHONY: bench
-bench: ## Measure: BENCH=signer, policy, audit or chains
+bench: ## Measure: BENCH=signer, policy, audit, chains or mpc
 	@bin/setup test
 	exec $(PYTHON) -m tests.bench.$(or $(BENCH),signer)
 
