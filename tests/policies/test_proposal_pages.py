@@ -172,7 +172,9 @@ def test_what_is_no_proposal_is_not_found(world: World, users: dict[str, User]) 
 def test_strangers_to_the_roster_see_no_proposal(world: World, users: dict[str, User]) -> None:
     version = proposed(world, users["adam"])
     stranger = User.objects.create_user("stranger", display_name="Stranger")
-    assert signed_in(stranger).get(reverse("oms:policy", args=[version.digest])).status_code == 404
+    # Refused alike, whether there is such a proposal or not.
+    for digest in (version.digest, "ab" * 32):
+        assert signed_in(stranger).get(reverse("oms:policy", args=[digest])).status_code == 403
     assert signed_in(users["tessa"]).get(reverse("oms:policy", args=[version.digest])).status_code == 200
 
 

@@ -99,7 +99,7 @@ def test_a_call_that_is_no_plain_transfer_is_not_even_asked_for(web: Web) -> Non
     for contract, data, _ in UNAPPROVED.values():
         if contract == OTHER and data.startswith(encode_transfer(LISTED, 1)[:4]):
             continue
-        with pytest.raises(RequestRefusedError, match="Only plain transfers"):
+        with pytest.raises(RequestRefusedError, match="Only transfers"):
             web.ask(calling(web.world, contract, data))
 
 
