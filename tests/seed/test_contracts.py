@@ -95,12 +95,20 @@ def test_approved_contract_in_the_web_tier(web: Web, name: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_call_that_is_no_plain_transfer_is_not_even_asked_for(web: Web) -> None:
-    for contract, data, _ in UNAPPROVED.values():
-        if contract == OTHER and data.startswith(encode_transfer(LISTED, 1)[:4]):
-            continue
-        with pytest.raises(RequestRefusedError, match="Only transfers"):
-            web.ask(calling(web.world, contract, data))
+@pytest.mark.parametrize(
+    "name", ["another router", "another function of an approved contract", "an approved call with a tail"]
+)
+def test_a_call_that_cannot_be_read_whole_is_not_even_asked_for(web: Web, name: str) -> None:
+    contract, data, _ = UNAPPROVED[name]
+    with pytest.raises(RequestRefusedError, match="Only transfers, and calls that the policy registers"):
+        web.ask(calling(web.world, contract, data))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["an allowance for another contract", "hidden in a batch"])
+def test_a_call_that_is_read_and_not_granted_is_denied_when_it_is_asked_for(web: Web, name: str) -> None:
+    contract, data, why = UNAPPROVED[name]
+    assert why in web.denied(calling(web.world, contract, data))
 
 
 @pytest.mark.django_db
