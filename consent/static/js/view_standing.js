@@ -4,7 +4,7 @@ import { findClient, findPerson } from "./book.js";
 import { el } from "./dom.js";
 import { folded, section, small } from "./parts.js";
 import { limitWords, roleWords, ruleWords } from "./policy_words.js";
-import { amountWords, counted, duration, groupDigits, plain, utc } from "./words.js";
+import { amountWords, counted, duration, groupDigits, plain, usdWords, utc } from "./words.js";
 
 const FLAGS = Object.freeze({
   "simulation.success": ["✓ succeeds", "✕ FAILS", "Simulation"],
@@ -28,6 +28,13 @@ function effectRow(policy, facts, field) {
   return [name, el("span", { class: "lead number" }, `${sign} ${amountWords(policy, asset, amount)}`)];
 }
 
+// "CAIP-19 asset=10^-8 US dollars for one unit", as `attested.js` has checked.
+function quoteItem(policy, quote) {
+  const cut = quote.lastIndexOf("=");
+  const known = policy.assets.find((asset) => asset.id === quote.slice(0, cut));
+  return el("span", { class: "quote" }, `1 ${known?.symbol ?? plain(quote.slice(0, cut))} = ${usdWords(quote.slice(cut + 1))} `);
+}
+
 function factRow(policy, facts, field) {
   const values = facts.get(field);
   if (Object.hasOwn(EFFECTS, field)) return effectRow(policy, facts, field);
@@ -35,6 +42,7 @@ function factRow(policy, facts, field) {
     const [yes, no, name] = FLAGS[field];
     return [name, el("span", { class: values[0] === "true" ? "good" : "bad" }, values[0] === "true" ? yes : no)];
   }
+  if (field === "price.quotes") return ["Prices", ...values.map((quote) => quoteItem(policy, quote))];
   if (Object.hasOwn(NUMBERS, field)) return [NUMBERS[field], groupDigits(values[0])];
   // What this page has no words for is named as the document names it, never left out.
   return [plain(field), el("span", { class: "small" }, values.join(", "))];
