@@ -19,7 +19,7 @@ from signer.config import load_config
 from signer.console import in_groups, open_hsm, pin_genesis, recover, start_service
 from signer.errors import ConfigError, JournalWriteError, PinError, SignerError
 from signer.files import exclusive
-from signer.hardening import harden
+from signer.hardening import harden, lock_memory
 from signer.log_console import pin_log, start_log
 from signer.log_key import make_log_key
 from signer.provision import init_state, make_key
@@ -173,6 +173,9 @@ def _serve_with(
     )
     config = load_config(options.state)
     harden(network=config.network)
+    if config.role is SignerRole.PARTY:
+        # Shares pass through this process's memory; an HSM's keys do not.
+        lock_memory()
     with exclusive(config.state):
         service, hsm = start(config)
         try:

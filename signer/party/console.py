@@ -10,7 +10,6 @@ from core.errors import RefusedError
 from signer import failpoints
 from signer.console import check_start, open_hsm
 from signer.errors import ConfigError, TokenKeyError
-from signer.hardening import lock_memory
 from signer.party.backend import PartyBackend
 from signer.party.founding import FoundingService, name_shares, read_plan
 from signer.party.party_key import PartyKey, make_party_key
@@ -51,7 +50,6 @@ def start_founding(config: SignerConfig, raw: bytes, confirm: Callable[[str], st
     if config.role is not SignerRole.PARTY:
         raise ConfigError("role: only a party makes a key together with others")
     plan = read_plan(raw, confirm)
-    lock_memory()
     hsm = open_hsm(config)
     try:
         return FoundingService(plan, config.signer, PartyKey(hsm), ShareStore(config.state, hsm)), hsm
@@ -89,7 +87,6 @@ def start_party(config: SignerConfig) -> tuple[PartyService, Hsm]:
     """
     pin_file = read_pins(config.state)
     failpoint = failpoints.arm(pin_file.profile, os.environ.get(failpoints.ENVIRONMENT, ""))
-    lock_memory()
     hsm = open_hsm(config)
     try:
         key = PartyKey(hsm)
