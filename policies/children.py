@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 
 from django.conf import settings
+
+
+_NICENESS = 10
 
 
 def child_start(*arguments: str) -> subprocess.Popen[bytes]:
@@ -15,7 +20,11 @@ def child_start(*arguments: str) -> subprocess.Popen[bytes]:
         OSError: The system starts no more processes.
     """
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=settings.BASE_DIR)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=settings.BASE_DIR)
+    # Deciding and signing go first. One that has ended already needs no rank.
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
+    return child
 
 
 def child_end(code: int) -> str:

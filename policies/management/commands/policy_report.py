@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,8 +12,6 @@ from policies.reports import report_run
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-
-_NICENESS = 10
 
 
 class Command(BaseCommand):
@@ -28,8 +25,6 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: int) -> None:
         """Make it."""
-        # Deciding and signing go first.
-        os.nice(_NICENESS)
         report = PolicyReport.objects.filter(pk=options["report"], state=ReportState.RUNNING.value).first()
         if report is None:
             raise CommandError("There is no such report, or nobody has claimed it.")
