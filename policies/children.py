@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from django.conf import settings
 
-
 _NICENESS = 10
 
 
