@@ -161,7 +161,7 @@ def test_every_page_of_a_draft_opens(adam: Page, house: House, scheme: Any) -> N
     start = from_active(adam, house)
     for section in SECTIONS.values():
         go(adam, f"{start}{section.key}/")
-        adam.get_by_role("heading", name=section.title, exact=True).wait_for()
+        adam.get_by_role("heading", name=section.title, exact=True, level=1).wait_for()
         shoot(adam, f"editor-{scheme}-{section.key}")
         if not section.single:
             go(adam, f"{start}{section.key}/add/")
