@@ -33,11 +33,11 @@ test: setup lint test-sqlite test-postgres ## Run every check and every test
 
 .PHONY: test-sqlite
 test-sqlite: ## Run all tests, on SQLite
-	@bin/step 'tests on SQLite' $(PYTEST) -n $(WORKERS)
+	@bin/step 'tests on SQLite' $(PYTEST) -n $(WORKERS) --dist worksteal
 
 .PHONY: test-postgres
 test-postgres: ## Run the tests that touch the database again, on a private PostgreSQL cluster
-	@bin/step 'tests on PostgreSQL' env COUNTERSIGN_TEST_DATABASE=postgres $(PYTEST) -n $(WORKERS) -m 'database and not browser'
+	@bin/step 'tests on PostgreSQL' env COUNTERSIGN_TEST_DATABASE=postgres $(PYTEST) -n $(WORKERS) --dist worksteal -m 'database and not browser'
 
 .PHONY: lint
 lint: ## Check format, style, types, import layers and migrations
