@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.http import Http404
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,3 +51,16 @@ class BrowserPolicyMiddleware:
         response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response["Permissions-Policy"] = PERMISSIONS_POLICY
         return response
+
+
+class PlainPathMiddleware:
+    """Knows no address with a NUL in it: nothing of ours has one, and PostgreSQL takes no text that does."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer what can be looked up at all."""
+        if "\0" in request.path:
+            raise Http404
+        return self.get_response(request)

@@ -200,6 +200,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.BrowserPolicyMiddleware",
+    "config.middleware.PlainPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

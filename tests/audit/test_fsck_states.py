@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from audit.models import AuditCheckpoint
@@ -234,6 +235,11 @@ def test_an_export_is_verified_without_django_database_or_network_and_a_flipped_
     done = verified()
     assert done.returncode == 0, done.stderr
     assert "4 requests stand as the log tells" in done.stdout
+    # An entry's mark is the one thing that nobody can check without the application's key.
+    key = tmp_path / "application.key"
+    key.write_bytes(settings.COUNTERSIGN_AUDIT_KEY)
+    command += ["--key-file", str(key)]
+    assert verified().returncode == 0
     raw = export.read_bytes()
     # Spread over the whole file: leaves, entries, checkpoints with their signatures, states, the end.
     for place_at in [*range(11, len(raw) - 1, len(raw) // 12), len(raw) - 30]:
