@@ -14,11 +14,9 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.bundle import FactValue, Provenance
+from core.ed25519 import is_signed
 from core.errors import DocumentError, RefusedError
 from core.names import ASSET
 from core.registry import REGISTRY, Fact, FactMap, FactType
@@ -119,10 +117,8 @@ def _checked(signed: SignedAttestation, policy: Policy, *, intent: str, deployme
         raise _NotCountedError(error.message) from error
     if document.header.expires - document.header.created > LIFETIME_MOST:
         raise _NotCountedError(f"would last longer than {LIFETIME_MOST} seconds")
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signed.signature, bytes.fromhex(document.digest))
-    except (InvalidSignature, ValueError) as error:
-        raise _NotCountedError("is not signed by its key") from error
+    if not is_signed(key, signed.signature, bytes.fromhex(document.digest)):
+        raise _NotCountedError("is not signed by its key")
     facts: FactMap = {}
     for fact in document.facts:
         if fact.field in facts:

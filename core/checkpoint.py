@@ -13,11 +13,8 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from core.ed25519 import check_public_key
-from core.errors import CheckpointError, CoreError
+from core.ed25519 import is_signed
+from core.errors import CheckpointError
 from core.merkle import HASH_BYTES
 
 if TYPE_CHECKING:
@@ -160,16 +157,6 @@ def _signature_of(line: str) -> NoteSignature:
     return NoteSignature(name=match[1], key_id=raw[:_KEY_ID_BYTES], signature=raw[_KEY_ID_BYTES:])
 
 
-def holds(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether an Ed25519 signature (64 bytes) is that key's (32 bytes) over a message (RFC 8032)."""
-    try:
-        check_public_key(public_key)
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (CoreError, InvalidSignature, ValueError):
-        return False
-    return True
-
-
 def log_signature(checkpoint: Checkpoint, public_key: bytes, signature: bytes) -> NoteSignature:
     """Return the log's own line under its checkpoint, for a signature over `Checkpoint.note`.
 
@@ -181,7 +168,7 @@ def log_signature(checkpoint: Checkpoint, public_key: bytes, signature: bytes) -
     Raises:
         CheckpointError: If the signature is not that key's over this note.
     """
-    if not holds(public_key, signature, checkpoint.note()):
+    if not is_signed(public_key, signature, checkpoint.note()):
         raise CheckpointError("the log's signature does not hold")
     key_id = _key_id(checkpoint.origin, _LOG_TYPE, public_key)
     return NoteSignature(name=checkpoint.origin, key_id=key_id, signature=signature)
@@ -206,7 +193,7 @@ def witness_signature(
     Raises:
         CheckpointError: If the signature is not that key's over this note and time.
     """
-    if not holds(public_key, signature, cosignature_message(checkpoint, time)):
+    if not is_signed(public_key, signature, cosignature_message(checkpoint, time)):
         raise CheckpointError("the witness's signature does not hold")
     stamped = time.to_bytes(_TIME_BYTES, "big") + signature
     return NoteSignature(name=witness, key_id=_key_id(witness, _WITNESS_TYPE, public_key), signature=stamped)
@@ -223,7 +210,7 @@ def check_log(signed: SignedCheckpoint, origin: str, public_key: bytes) -> None:
         raise CheckpointError("a checkpoint of another log")
     key_id = _key_id(origin, _LOG_TYPE, public_key)
     own = [line for line in signed.signatures if line.name == origin and line.key_id == key_id]
-    if not own or not all(holds(public_key, line.signature, checkpoint.note()) for line in own):
+    if not own or not all(is_signed(public_key, line.signature, checkpoint.note()) for line in own):
         raise CheckpointError("the log's own key did not sign this checkpoint")
 
 
@@ -248,7 +235,7 @@ def cosignatures(signed: SignedCheckpoint, witnesses: Mapping[str, bytes]) -> tu
         if len(line.signature) != _TIME_BYTES + _SIGNATURE_BYTES:
             raise CheckpointError(f"the cosignature of {line.name} has the wrong length")
         time = int.from_bytes(line.signature[:_TIME_BYTES], "big")
-        if not holds(public_key, line.signature[_TIME_BYTES:], cosignature_message(signed.checkpoint, time)):
+        if not is_signed(public_key, line.signature[_TIME_BYTES:], cosignature_message(signed.checkpoint, time)):
             raise CheckpointError(f"the cosignature of {line.name} does not hold")
         latest[line.name] = max(time, latest.get(line.name, 0))
     return tuple(Cosignature(witness=name, time=time) for name, time in sorted(latest.items()))

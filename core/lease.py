@@ -12,8 +12,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from core.checkpoint import holds
 from core.documents.consent import Decision
+from core.ed25519 import is_signed
 from core.errors import Refusal, RefusedError, require
 from core.standing import rosters
 
@@ -152,7 +152,9 @@ def _check_one(signed: SignedLease, keys: dict[str, bytes], challenge: Challenge
     key = keys.get(lease.witness)
     if key is None:
         raise RefusedError(Refusal.LEASE, "the policy in force names no such witness")
-    require(holds(key, signed.signature, bytes.fromhex(lease.digest)), Refusal.LEASE, "its signature does not hold")
+    require(
+        is_signed(key, signed.signature, bytes.fromhex(lease.digest)), Refusal.LEASE, "its signature does not hold"
+    )
     require(header.deployment == pins.deployment, Refusal.LEASE, "a lease of another deployment")
     require(lease.signer == pins.signer, Refusal.LEASE, "a lease for another signer")
     require(lease.challenge == challenge.value, Refusal.LEASE, "a lease over another challenge")

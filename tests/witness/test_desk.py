@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.checkpoint import holds
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import Ceremony, CeremonyKind, Halt, Resume
 from core.documents.lease import SignedLease
+from core.ed25519 import is_signed
 from core.journal import Journal
 from core.schema import read_struct, write_struct
 from demo.forgeries.keepers import public_of
@@ -58,7 +58,7 @@ def test_a_lease_says_what_is_known_over_the_signers_challenge(witness: Asking, 
     assert status == 200, body
     signed = read_struct(SignedLease, body, "lease")
     lease = signed.document
-    assert holds(public_of("w-1"), signed.signature, bytes.fromhex(lease.digest))
+    assert is_signed(public_of("w-1"), signed.signature, bytes.fromhex(lease.digest))
     assert (lease.witness, lease.signer, lease.header.deployment) == ("w-1", world.signer, world.deployment)
     assert lease.challenge.hex() == "5c" * 32
     assert (lease.journal_size, lease.journal_root) == (3, journal.tree.root())
