@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from core.records import UsedConsent
 
 _LEAST_RESUME = 2
-VETOED = frozenset({SubjectType.MANDATE, SubjectType.CANCEL, SubjectType.RESUME, SubjectType.POLICY})
+VETOED = frozenset(
+    {SubjectType.MANDATE, SubjectType.CANCEL, SubjectType.RESUME, SubjectType.POLICY, SubjectType.CEREMONY}
+)
 """What a rejection that is handed over can be about. Saying no to a halt would be saying yes."""
 
 
@@ -92,8 +94,8 @@ def check_resume(order: ResumeOrder, pins: Pins, journal: Journal, *, now: int) 
 def check_veto(order: VetoOrder, pins: Pins, journal: Journal, *, now: int) -> tuple[VetoRecord, ...]:
     """Accept rejections and withdrawals that people hand to the signer itself; only what is new is returned.
 
-    They may be about a case, a cancel, a resume or a policy. A policy that waits for its delay ends there, by one
-    person; one that is in force does not.
+    They may be about a case, a cancel, a resume, a ceremony or a policy. A policy that waits for its delay ends
+    there, by one person; one that is in force does not.
 
     Raises:
         RefusedError: `consent_mismatch` for any other decision or document, `succession` if that policy is in force
@@ -147,6 +149,8 @@ def check_journal_start(
     require(ceremony.policy == policy.digest, Refusal.WRONG_POLICY, "the ceremony names another policy")
     require(ceremony.kind is CeremonyKind.JOURNAL_START, Refusal.CONSENT_MISMATCH, "not a journal start")
     require(ceremony.signers == (signer,), Refusal.WRONG_SIGNER, "the ceremony is for another signer")
+    only = ceremony.plan is None and not ceremony.recovery
+    require(only, Refusal.CEREMONY, "a journal's start has no plan and no recovery keys")
     once = len({lane.wallet for lane in ceremony.lanes}) == len(ceremony.lanes)
     require(once, Refusal.NONCE, "the ceremony names a wallet's lane twice")
     voices = _voices(ceremony, SubjectType.CEREMONY, consents, policy, now)

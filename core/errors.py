@@ -111,6 +111,7 @@ class Refusal(StrEnum):
     BEHIND = "behind"
     SESSION = "session"
     FROZEN = "frozen"
+    CEREMONY = "ceremony"
 
 
 class RefusedError(CoreError):

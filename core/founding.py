@@ -22,6 +22,7 @@ from core.schema import Choice, Constant, Integer, Items, Struct, of, write_stru
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from core.documents.control import RecoveryKey
     from core.documents.roster import SignerEntry
 
 KIND = "countersign.founding.v1"
@@ -80,7 +81,7 @@ class FoundingPlan:
 
 
 def domain_problems(
-    parties: Iterable[FoundingParty | SignerEntry], threshold: int, profile: Profile
+    parties: Iterable[FoundingParty | SignerEntry | RecoveryKey], threshold: int, profile: Profile
 ) -> Iterator[str]:
     """Yield every failure domain that holds as many parties as a signature takes.
 

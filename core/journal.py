@@ -12,6 +12,7 @@ import dataclasses
 from typing import TYPE_CHECKING, cast
 
 from core.canonical import canonical, canonical_of_codecs, parse, tagged_digest
+from core.ceremony_book import CeremonyBook
 from core.errors import CoreError, JournalError
 from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, scope_of
 from core.merkle import Tree, leaf_hash
@@ -19,6 +20,8 @@ from core.records import (
     RECORD,
     AbortRecord,
     AccessionKind,
+    CeremonyRecord,
+    CeremonyStepRecord,
     CertifiedRecord,
     HaltRecord,
     PolicyRecord,
@@ -31,6 +34,7 @@ from core.records import (
     UsedConsent,
     VetoRecord,
 )
+from core.session_book import SessionBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,16 +67,6 @@ class Slot:
         else:
             self.cancel = cancel
             self.cancel_attempts.append(fees)
-
-
-@dataclasses.dataclass
-class Session:
-    """A session of parties that this one took part in. `over`: it ended with a signature."""
-
-    wallet: str
-    epoch: int
-    signing_hash: bytes
-    over: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +113,8 @@ class Journal:
         self.halts: dict[str, str] = {}
         self.lifted: set[str] = set()
         self.vetoes: dict[tuple[str, str], Decision] = {}
-        self.sessions: dict[bytes, Session] = {}
-        self._frozen: dict[tuple[str, int], set[str]] = {}
+        self.sessions = SessionBook()
+        self.ceremonies = CeremonyBook()
         self._cancels: dict[str, int] = {}
         self._draws = DrawBook()
         self._encoded: tuple[bytes, Record, str] | None = None
@@ -210,7 +204,7 @@ class Journal:
             self._reserve(record)
         elif isinstance(record, SignatureRecord):
             self.signatures[record.signing_hash] = record.raw
-            self._end_session(record.signing_hash)
+            self.sessions.end(record.signing_hash)
         elif isinstance(record, StartRecord):
             self.start = record
             self.policy, self.number = record.policy, record.number
@@ -228,15 +222,26 @@ class Journal:
             if self.pending is not None and self.pending.policy == record.subject:
                 self.pending = None
         else:
-            self._take_from_parties(record)
+            self._take_more(record)
 
-    def _take_from_parties(self, record: CertifiedRecord | SessionRecord | AbortRecord) -> None:
-        if isinstance(record, CertifiedRecord):
-            self._certified(record)
-        elif isinstance(record, SessionRecord):
-            self.sessions[record.session] = Session(record.wallet, record.epoch, record.signing_hash)
-        else:
-            self._abort(record)
+    def _take_more(
+        self, record: CertifiedRecord | SessionRecord | AbortRecord | CeremonyRecord | CeremonyStepRecord
+    ) -> None:
+        """Take what parties and ceremonies leave behind."""
+        try:
+            if isinstance(record, CertifiedRecord):
+                self._certified(record)
+            elif isinstance(record, SessionRecord):
+                self.sessions.begin(record)
+            elif isinstance(record, AbortRecord):
+                self.sessions.abort(record)
+            elif isinstance(record, CeremonyRecord):
+                self.ceremonies.learn(record)
+            else:
+                self.ceremonies.step(record)
+        except KeyError as error:
+            msg = f"journal line {self.sequence + 1}: speaks of a session or a ceremony that never was, or twice"
+            raise JournalError(msg) from error
 
     def _use_up(self, consents: Iterable[UsedConsent]) -> None:
         for used in consents:
@@ -283,20 +288,6 @@ class Journal:
             self.intents[binding.intent] = place
         self._attempt(slot, binding, record.draw)
 
-    def _end_session(self, signing_hash: bytes) -> None:
-        for session in reversed(self.sessions.values()):
-            if session.signing_hash == signing_hash and not session.over:
-                session.over = True
-                return
-
-    def _abort(self, record: AbortRecord) -> None:
-        session = self.sessions.get(record.session)
-        if session is None:
-            msg = f"journal line {self.sequence + 1}: an abort of a session that never was"
-            raise JournalError(msg)
-        if record.ban:
-            self._frozen.setdefault((session.wallet, session.epoch), set()).update(record.culprits)
-
     def _settle(self, now: int) -> None:
         if self.pending is not None and now >= self.pending.effective:
             self.policy, self.number, self.pending = self.pending.policy, self.pending.number, None
@@ -327,16 +318,7 @@ class Journal:
     def joined(self, wallet: str, nonce: int) -> bool:
         """Whether this party took part in a session about what it holds at a nonce."""
         slot = self.slots.get((wallet, nonce))
-        return slot is not None and any(one.signing_hash in slot.hashes for one in self.sessions.values())
-
-    def frozen(self, wallet: str, epoch: int) -> frozenset[str]:
-        """Return the parties that were caught cheating in this epoch of a wallet's shares."""
-        return frozenset(self._frozen.get((wallet, epoch), ()))
-
-    def unfinished(self, wallet: str, epoch: int) -> int:
-        """Return how many sessions of this epoch ended without a signature, or have not ended."""
-        mine = (one for one in self.sessions.values() if (one.wallet, one.epoch) == (wallet, epoch))
-        return sum(not one.over for one in mine)
+        return slot is not None and self.sessions.is_about(slot.hashes)
 
     def saw(self, now: int) -> None:
         """Remember the highest clock that this process has seen, also where nothing is journalled."""

@@ -6,7 +6,7 @@ import dataclasses
 from enum import StrEnum
 
 from core.documents.consent import Decision
-from core.documents.control import LaneStart
+from core.documents.control import CeremonyKind, LaneStart, RecoveryKey
 from core.documents.party import Binding
 from core.limits import Draw
 from core.names import ACCOUNT, AMOUNT, COUNT, CREDENTIAL_ID, DIGEST, HASH32, SENTENCE, SLUG, TIME
@@ -177,6 +177,48 @@ class AbortRecord:
     consents: tuple[UsedConsent, ...] = of(_USED)
 
 
+class CeremonyStep(StrEnum):
+    """How far a signer has come with a ceremony. Steps are done once, in the order of their kind."""
+
+    STAGED = "staged"
+    ACTIVATED = "activated"
+    BACKED_UP = "backed_up"
+    DRILLED = "drilled"
+    RESTORED = "restored"
+    DESTROYED = "destroyed"
+    ABANDONED = "abandoned"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CeremonyRecord:
+    """A ceremony of the quorum is known here. Nothing begins under it from `expires` on."""
+
+    kind: str = of(Constant("ceremony"))
+    time: int = of(TIME)
+    ceremony: str = of(DIGEST)
+    what: CeremonyKind = of(Choice(CeremonyKind))
+    signers: tuple[str, ...] = of(Items(SLUG, least=1, most=64))
+    wallet: str | None = of(Maybe(ACCOUNT))
+    epoch: int = of(COUNT)
+    threshold: int = of(COUNT)
+    plan: str | None = of(Maybe(DIGEST))
+    recovery: tuple[RecoveryKey, ...] = of(Items(Struct(lambda: RecoveryKey), most=16))
+    expires: int = of(TIME)
+    consents: tuple[UsedConsent, ...] = of(_USED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CeremonyStepRecord:
+    """This signer did one step of a ceremony. `evidence` is the digest of what shows it, null where nothing does."""
+
+    kind: str = of(Constant("ceremony_step"))
+    time: int = of(TIME)
+    ceremony: str = of(DIGEST)
+    step: CeremonyStep = of(Choice(CeremonyStep))
+    evidence: str | None = of(Maybe(DIGEST))
+    consents: tuple[UsedConsent, ...] = of(_USED)
+
+
 Record = (
     StartRecord
     | PolicyRecord
@@ -188,6 +230,8 @@ Record = (
     | CertifiedRecord
     | SessionRecord
     | AbortRecord
+    | CeremonyRecord
+    | CeremonyStepRecord
 )
 RECORD = OneOf(
     lambda: {
@@ -201,5 +245,7 @@ RECORD = OneOf(
         "certified": CertifiedRecord,
         "session": SessionRecord,
         "abort": AbortRecord,
+        "ceremony": CeremonyRecord,
+        "ceremony_step": CeremonyStepRecord,
     }
 )

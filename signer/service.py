@@ -15,9 +15,10 @@ import dataclasses
 from typing import TYPE_CHECKING, cast
 
 from core.cancel import verify_cancel
+from core.ceremonies import check_ceremony
 from core.control import check_halt, check_resume, check_veto
 from core.documents.bundle import Bundle, Signature
-from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder
+from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder, SignedCeremony
 from core.documents.policy import SignedPolicy
 from core.errors import Refusal, RefusedError
 from core.keccak import keccak256
@@ -91,10 +92,8 @@ class Service:
         if op == "sign":
             bundle = Bundle.from_json(request["bundle"])
             return write_struct(self.sign(bundle, now=now), "signature")
-        if op == "control":
-            return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
-        if op == "policy":
-            return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
+        if op in ("control", "ceremony", "policy"):
+            return self._told(request, now)
         if op == "challenge":
             return self._leases.challenge(request["known"], self.pins, self.journal, now=now)
         if op == "lease":
@@ -106,6 +105,14 @@ class Service:
         if op != "status":
             raise RefusedError(Refusal.UNSUPPORTED, "this signer signs alone, in no session")
         return self.status(now=now)
+
+    def _told(self, request: Json, now: int) -> Json:
+        """Take what people tell a signer beside a case."""
+        if request["op"] == "control":
+            return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
+        if request["op"] == "ceremony":
+            return self.ordain(read_struct(SignedCeremony, request["ceremony"], "ceremony"), now=now)
+        return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
 
     def sign(self, bundle: Bundle, *, now: int) -> Signature:
         """Sign one case, or answer it with the signature that it has.
@@ -163,6 +170,23 @@ class Service:
         for record in made:
             self._store.append(record)
         return {"records": len(made), "halts": sorted(self.journal.halts)}
+
+    def ordain(self, signed: SignedCeremony, *, now: int) -> Json:
+        """Take note of a ceremony of the quorum. What it orders is done by steps of its own.
+
+        Returns:
+            Its digest, how many records were made (0: known before), and the steps that were done.
+
+        Raises:
+            RefusedError: If it does not convince.
+        """
+        self._store.catch_up()
+        record = check_ceremony(signed, self.pins, self.journal, now=now, held=self._leases.held)
+        if record is not None:
+            self._store.append(record)
+        digest = signed.document.digest
+        steps = [str(step) for step in self.journal.ceremonies.done(digest)]
+        return {"ceremony": digest, "records": 0 if record is None else 1, "steps": steps}
 
     def succeed(self, signed: SignedPolicy, *, now: int) -> Json:
         """Accept a successor policy: in force at once if it only tightens, else after its delay.

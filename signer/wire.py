@@ -4,6 +4,7 @@ Requests have exactly these fields:
 
     {"v": 1, "op": "sign",    "bundle": Bundle}
     {"v": 1, "op": "control", "order": HaltOrder | ResumeOrder | VetoOrder}
+    {"v": 1, "op": "ceremony", "ceremony": SignedCeremony}
     {"v": 1, "op": "policy",  "signed_policy": SignedPolicy}
     {"v": 1, "op": "challenge", "known": [{"witness", "size"}]}
     {"v": 1, "op": "lease",   "leases": [SignedLease]}
@@ -36,6 +37,7 @@ HEADER = struct.Struct(">I")
 OPERATIONS: dict[str, str | None] = {
     "sign": "bundle",
     "control": "order",
+    "ceremony": "ceremony",
     "policy": "signed_policy",
     "challenge": "known",
     "lease": "leases",

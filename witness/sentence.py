@@ -31,6 +31,11 @@ _CEREMONIES = {
     CeremonyKind.RESTORE: "Restore key shares to",
     CeremonyKind.BAN: "Ban for ever from signing:",
     CeremonyKind.JOURNAL_START: "Start the journal anew on",
+    CeremonyKind.BACKUP: "Wrap to recovery keys the keys or shares of",
+    CeremonyKind.DRILL: "Prove by a drill that the backups open, of",
+    CeremonyKind.DEGRADED: "Sign without the other parties of the wallet, under divided limits, by",
+    CeremonyKind.DESTROY: "Destroy for ever the keys or shares of",
+    CeremonyKind.CLONE: "Copy the key, wrapped, to a second token of",
 }
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from core.documents.base import Document
 from core.documents.consent import SIGNED_CONSENTS, SignedConsent
 from core.names import ACCOUNT, AMOUNT, COUNT, DIGEST, SENTENCE, SLUG, TIME
-from core.schema import Choice, Constant, Integer, Items, Maybe, OneOf, Struct, of
+from core.schema import Choice, Constant, HexData, Integer, Items, Maybe, OneOf, Struct, of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,13 +60,18 @@ class Resume(Document):
 
 
 class CeremonyKind(StrEnum):
-    """What a ceremony does."""
+    """What a ceremony does. `core.ceremonies` says what each kind must name."""
 
     KEY_GENERATION = "key_generation"
     REFRESH = "refresh"
     RESTORE = "restore"
     BAN = "ban"
     JOURNAL_START = "journal_start"
+    BACKUP = "backup"
+    DRILL = "drill"
+    DEGRADED = "degraded"
+    DESTROY = "destroy"
+    CLONE = "clone"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,8 +83,26 @@ class LaneStart:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RecoveryKey:
+    """A key to which one signer's share (or key) is wrapped for recovery, and whose hands it is in.
+
+    `public_key` is a SubjectPublicKeyInfo, DER (RFC 5280 section 4.1.2.7).
+    """
+
+    signer: str = of(SLUG)
+    public_key: bytes = of(HexData(most=1024))
+    host: str = of(SLUG)
+    site: str = of(SLUG)
+    administrator: str = of(SLUG)
+    vendor: str = of(SLUG)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Ceremony(Document):
-    """Key generation, refresh, restore, ban or journal start; takes the policy's ceremony quorum."""
+    """What is done to keys, shares and journals; takes the policy's ceremony quorum.
+
+    `plan` is the digest of the plan of a key that is to be made; `recovery` the keys that backups are wrapped to.
+    """
 
     TYPE: ClassVar[str] = "ceremony"
 
@@ -92,6 +115,16 @@ class Ceremony(Document):
     lanes: tuple[LaneStart, ...] = of(Items(Struct(lambda: LaneStart), most=256))
     not_before: int = of(TIME)
     reason: str = of(SENTENCE)
+    plan: str | None = of(Maybe(DIGEST))
+    recovery: tuple[RecoveryKey, ...] = of(Items(Struct(lambda: RecoveryKey), most=16))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignedCeremony:
+    """A ceremony with the consents of its quorum."""
+
+    document: Ceremony = of(Struct(lambda: Ceremony))
+    consents: tuple[SignedConsent, ...] = of(SIGNED_CONSENTS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -230,6 +230,8 @@ def ceremony(world: World, **changes: Any) -> Ceremony:  # noqa: ANN401 - Ceremo
         "lanes": (LaneStart(wallet=world.wallet, next_nonce=2_000_000),),
         "not_before": NOW - DAY,
         "reason": "",
+        "plan": None,
+        "recovery": (),
     }
     return Ceremony(**(fields | changes))
 

@@ -139,6 +139,8 @@ def ceremony(rig: Rig, *actors: str, next_nonce: int = 5, **changes: Any) -> byt
         "lanes": (LaneStart(wallet=world.wallet, next_nonce=next_nonce),),
         "not_before": world.now,
         "reason": "the disk was lost",
+        "plan": None,
+        "recovery": (),
     }
     document = Ceremony(**(fields | changes))
     consents: list[SignedConsent] = [

@@ -178,6 +178,8 @@ def test_a_ceremony_starts_the_journal_anew_for_signer_and_witnesses(house: Hous
         lanes=(),
         not_before=now,
         reason="Disk lost",
+        plan=None,
+        recovery=(),
     )
     consents = [
         write_struct(house.world.consent(ceremony.digest, name, subject_type=SubjectType.CEREMONY), "consent")

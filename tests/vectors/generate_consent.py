@@ -87,6 +87,8 @@ def controls(world: World) -> list[Document]:
             lanes=(lane,),
             not_before=world.now,
             reason="Disk replaced",
+            plan=None,
+            recovery=(),
         ),
     ]
 

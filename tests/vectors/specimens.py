@@ -16,7 +16,7 @@ from core.documents.bundle import (
     SignedAttestation,
 )
 from core.documents.consent import Consent, Decision, Ed25519Proof, SignedConsent, SubjectType, WebAuthnProof
-from core.documents.control import Cancel, Ceremony, CeremonyKind, Halt, LaneStart, Resume
+from core.documents.control import Cancel, Ceremony, CeremonyKind, Halt, LaneStart, RecoveryKey, Resume
 from core.documents.enrolment import Enrolment
 from core.documents.lease import Lease, LoggedEntry, LogProof, NamedVeto
 from core.documents.mandate import (
@@ -212,6 +212,17 @@ def ceremony() -> Ceremony:
         lanes=(LaneStart(wallet=WALLET, next_nonce=2_000_000),),
         not_before=TIME,
         reason="New host",
+        plan="9a" * 32,
+        recovery=(
+            RecoveryKey(
+                signer="party-1",
+                public_key=b"\x30\x82" * 20,
+                host="vault-1",
+                site="berne",
+                administrator="ada",
+                vendor="acme",
+            ),
+        ),
     )
 
 

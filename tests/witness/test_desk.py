@@ -249,6 +249,8 @@ def ceremony_of(world: World, number: int) -> tuple[dict[str, Any], Journal, dic
         lanes=(),
         not_before=world.now,
         reason="Disk lost",
+        plan=None,
+        recovery=(),
     )
     consents = [
         write_struct(world.consent(ceremony.digest, name, subject_type=SubjectType.CEREMONY), "consent")

@@ -5,7 +5,7 @@ import {
   account, address, asset, calldata, chain, count, digest, identifier, seconds, selector, sentence, slug, time,
 } from "./names.js";
 import {
-  DocumentError, amount, base64url, choice, integer, items, maybe, oneOf, struct, text,
+  DocumentError, amount, base64url, choice, hexData, integer, items, maybe, oneOf, struct, text,
 } from "./schema.js";
 
 export const GENESIS_DEPLOYMENT = "0".repeat(64);
@@ -117,10 +117,22 @@ export const resume = struct({
   reason: sentence,
 });
 
+const recoveryKey = struct({
+  signer: slug,
+  public_key: hexData({ most: 1024 }),
+  host: slug,
+  site: slug,
+  administrator: slug,
+  vendor: slug,
+});
+
 export const ceremony = struct({
   header: header("ceremony"),
   policy: digest,
-  kind: choice("key_generation", "refresh", "restore", "ban", "journal_start"),
+  kind: choice(
+    ...["key_generation", "refresh", "restore", "ban", "journal_start"],
+    ...["backup", "drill", "degraded", "destroy", "clone"],
+  ),
   signers: items(slug, { least: 1, most: 64 }),
   wallet: maybe(account),
   epoch: count,
@@ -128,6 +140,8 @@ export const ceremony = struct({
   lanes: items(struct({ wallet: account, next_nonce: count }), { most: 256 }),
   not_before: time,
   reason: sentence,
+  plan: maybe(digest),
+  recovery: items(recoveryKey, { most: 16 }),
 });
 
 export const DECISIONS = Object.freeze(["ask", "approve", "reject", "withdraw"]);

@@ -19,11 +19,25 @@ const TITLES = Object.freeze({
   threshold: "Threshold",
   lanes: "First nonces",
   not_before: "Mandates count from",
+  plan: "Plan of the key (digest)",
+  recovery: "Recovery keys",
 });
-const DIGESTS = Object.freeze(["policy", "intent", "halt"]);
+const DIGESTS = Object.freeze(["policy", "intent", "halt", "plan"]);
 
 function accountWords(policy, id) {
   return el("span", {}, findWallet(policy, id)?.label ?? "not in the policy", " ", small(id));
+}
+
+function recoveryWords(keys) {
+  if (keys.length === 0) return small("none");
+  const listed = keys.map((key) => el(
+    "li",
+    {},
+    `${key.signer}: host ${key.host}, site ${key.site}, administrator ${key.administrator}, vendor ${key.vendor}`,
+    el("br"),
+    grouped(key.public_key.slice(2), "digest minor"),
+  ));
+  return el("ul", { class: "plain" }, ...listed);
 }
 
 function valueOf(policy, type, name, value) {
@@ -37,6 +51,7 @@ function valueOf(policy, type, name, value) {
     const lanes = value.map((lane) => el("li", {}, accountWords(policy, lane.wallet), ` from nonce ${lane.next_nonce}`));
     return el("ul", { class: "plain" }, ...lanes);
   }
+  if (name === "recovery") return recoveryWords(value);
   if (name.startsWith("max_")) return `${gweiWords(value)} for each gas`;
   if (value === "") return small("none given");
   return plain(String(value));

@@ -110,6 +110,11 @@ const CEREMONIES = Object.freeze({
   restore: "Restore key shares to",
   ban: "Ban for ever from signing:",
   journal_start: "Start the journal anew on",
+  backup: "Wrap to recovery keys the keys or shares of",
+  drill: "Prove by a drill that the backups open, of",
+  degraded: "Sign without the other parties of the wallet, under divided limits, by",
+  destroy: "Destroy for ever the keys or shares of",
+  clone: "Copy the key, wrapped, to a second token of",
 });
 
 export function controlSentence(type, document, policy) {
