@@ -1,19 +1,16 @@
 """Carries one case among the parties of a threshold wallet until it is signed. Nobody trusts it.
 
-It chooses who is asked and in which order, and no more: each party verifies the case, the other parties' signatures
-and the session's terms for itself. Whatever a relay leaves out, repeats or changes, the parties refuse, and say why.
+The order of steps is `core.party_script`'s. Each party verifies the case, the other parties' signatures and the
+session's terms for itself: whatever a relay leaves out, repeats or changes, the parties refuse, and say why.
 """
 
 from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from core.certificate import certificate_size
-from core.documents.party import SessionKind, SessionTerms
-from core.schema import write_struct
-from core.sessions import session_id
+from core.party_script import Case, ScriptError, rounds_script, sign_script
 from courier.client import Connection, CourierError
 
 if TYPE_CHECKING:
@@ -21,10 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from core.documents.roster import Wallet
+    from core.party_script import Script
 
 Answer = dict[str, Any]
-_ROUNDS_MOST = 8
-"""More than any protocol of ours has."""
+_Made = TypeVar("_Made")
 
 
 class RelayError(Exception):
@@ -90,30 +87,28 @@ class Relay:
             raise RelayError(f"{what}: {len(bad)} of {len(requests)} parties refused", bad)
         return good
 
+    def drive(self, script: Script[_Made]) -> _Made:
+        """Carry out a script's requests until it has come to something.
+
+        Raises:
+            RelayError: If it came to nothing.
+        """
+        try:
+            batch = next(script)
+            while True:
+                batch = script.send(self.ask(batch.frames))
+        except StopIteration as end:
+            return cast("_Made", end.value)
+        except ScriptError as error:
+            raise RelayError(str(error), error.refusals) from error
+
     def rounds(self, session: str, hellos: Mapping[str, Answer]) -> dict[str, Answer]:
-        """Carry a session from its hellos to its end.
-
-        Args:
-            session: Its name, 0x hex.
-            hellos: Each party's word.
-
-        Returns:
-            Each party's last answer.
+        """Carry a session from its hellos to its end, as `core.party_script.rounds_script`.
 
         Raises:
             RelayError: If a party ended it.
         """
-        beginning = {"session": session, "hellos": list(hellos.values())}
-        answers = self.ask_all("begin", {name: {"op": "begin", "beginning": beginning} for name in hellos})
-        for number in range(1, _ROUNDS_MOST + 1):
-            sent = [envelope for answer in answers.values() for envelope in answer["envelopes"]]
-            if not sent:
-                return answers
-            turns = {
-                name: {"op": "turn", "turn": {"session": session, "envelopes": _for(name, sent)}} for name in hellos
-            }
-            answers = self.ask_all(f"round {number}", turns)
-        raise RelayError("the session has more rounds than any protocol", {})
+        return self.drive(rounds_script(session, hellos))
 
     def sign(
         self, bundle: Answer, wallet: Wallet, certificates: Iterable[Answer] = ()
@@ -132,47 +127,16 @@ class Relay:
         Raises:
             RelayError: Saying how far it came, and what each party that refused answered.
         """
-        names = [name for name in wallet.signers if name in self._connections]
+        names = tuple(name for name in wallet.signers if name in self._connections)
         known = list(certificates)
         if known:
             self.ask({name: {"op": "learn", "certificates": known} for name in names})
-        ready, refused = self.ask({name: {"op": "prepare", "bundle": bundle} for name in names})
-        stored = next((one["stored"] for one in ready.values() if one["stored"] is not None), None)
-        if stored is not None:
-            return stored, None
-        # Nobody reserves a nonce for a case that too few would reserve it for.
-        needed = certificate_size(len(wallet.signers), wallet.threshold)
-        if len(ready) < needed:
-            raise RelayError(f"{len(ready)} of {len(wallet.signers)} parties agree, {needed} have to", refused)
-        words, unwilling = self.ask({name: {"op": "reserve", "bundle": bundle} for name in ready})
-        if len(words) < needed:
-            raise RelayError(f"{len(words)} parties reserved it, {needed} have to", refused | unwilling)
-        certificate = {"reservations": list(words.values())[:needed]}
-        return self._session(bundle, wallet, certificate, {name: ready[name]["epoch"] for name in words}), certificate
-
-    def _session(self, bundle: Answer, wallet: Wallet, certificate: Answer, epochs: Mapping[str, int]) -> Answer:
-        newest = max(epochs.values())
-        quorum = [name for name in wallet.signers if epochs.get(name) == newest][: wallet.threshold]
-        if len(quorum) < wallet.threshold:
-            raise RelayError(f"{len(quorum)} parties have shares of epoch {newest}, {wallet.threshold} sign", {})
-        binding = certificate["reservations"][0]["document"]["binding"]
-        terms = SessionTerms(
-            kind=SessionKind.SIGN,
-            wallet=wallet.id,
-            public_key=wallet.public_key,
-            epoch=newest,
-            threshold=wallet.threshold,
-            quorum=tuple(quorum),
-            message_hash=bytes.fromhex(binding["signing_hash"][2:]),
-            subject=binding["cancel"] or binding["intent"],
-            nonce=secrets.token_bytes(32),
+        case = Case(
+            bundle=bundle,
+            deployment=bundle["header"]["deployment"],
+            wallet=wallet,
+            ask=names,
+            chance=secrets.token_bytes(32),
         )
-        joining = {"bundle": bundle, "certificate": certificate, "terms": write_struct(terms, "terms")}
-        hellos = self.ask_all("join", {name: {"op": "join", "joining": joining} for name in quorum})
-        name = session_id(terms, bundle["header"]["deployment"])
-        answers = self.rounds("0x" + name.hex(), hellos)
-        return next(answer["signature"] for answer in answers.values())
-
-
-def _for(name: str, sent: Iterable[Answer]) -> list[Answer]:
-    return [one for one in sent if one["sender"] != name and one["receiver"] in (None, name)]
+        made = self.drive(sign_script(case))
+        return made.signature, made.certificate
