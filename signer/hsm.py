@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pkcs11 import PrivateKey, Session, Token
+    from pkcs11 import Object, PrivateKey, Session, Token
     from pkcs11._pkcs11 import lib as _Library  # noqa: N812 - a class by any name
 
     from signer.config import TokenConfig
@@ -90,6 +90,7 @@ class Hsm:
         self._owner = os.getpid()
         self._session: Session | None = None
         self._keys: dict[bytes, PrivateKey] = {}
+        self._found: dict[str, Object] = {}
         self._pin_refused = False
         self._pause_until = 0.0
         self._library: _Library | None = None
@@ -186,6 +187,7 @@ class Hsm:
 
     def _close_session(self) -> None:
         self._keys.clear()
+        self._found.clear()
         self._session = None
 
     def close(self) -> None:
@@ -199,6 +201,19 @@ class Hsm:
                     # A module that has lost its token may refuse to be finalised; the next load starts it anew.
                     log.info("module was not finalised (%s)", type(error).__name__)
             self._library = None
+
+    def found(self, name: str, find: Callable[[Session], Object], session: Session) -> Object:
+        """Return a handle of this session, found and checked the first time that this session uses it.
+
+        Args:
+            name: What it is, in words of the caller's own.
+            find: Finds it and checks all that it has to be.
+            session: What `run` hands to the work that asks.
+        """
+        known = self._found.get(name)
+        if known is None:
+            known = self._found[name] = find(session)
+        return known
 
     def check_key(self, public_key: bytes) -> None:
         """Find the private key of a public key and hold it to its attributes and to a signature of its own.

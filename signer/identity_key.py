@@ -50,7 +50,7 @@ class IdentityKey:
         """
 
         def work(session: Session) -> bytes:
-            key = cast("SignMixin", _private(session, self._label))
+            key = cast("SignMixin", self._hsm.found(self._label, lambda one: _private(one, self._label), session))
             return bytes(key.sign(message, mechanism=Mechanism.EDDSA))
 
         signature = self._hsm.run(work)

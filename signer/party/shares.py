@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from signer.hsm import Hsm
 
+Stamp = tuple[int, ...]
 FOLDER = "shares"
 LABEL = "countersign share key"
 _NONCE_BYTES, _KEY_BYTES, _TAG_BITS = 12, 32, 128
@@ -94,6 +95,7 @@ class ShareStore:
         """Say where they are and which token opens them."""
         self._folder = state / FOLDER
         self._hsm = hsm
+        self._files: dict[str, tuple[Stamp, ShareFile]] = {}
 
     def keep(self, name: ShareName, share: Share) -> Path:
         """Write a share, durably and never over another.
@@ -107,7 +109,7 @@ class ShareStore:
         data_key, clear = bytearray(secrets.token_bytes(_KEY_BYTES)), share.serialise()
         key_nonce, nonce = os.urandom(_NONCE_BYTES), os.urandom(_NONCE_BYTES)
         try:
-            wrapped = self._hsm.run(lambda session: _wrap(session, data_key, key_nonce, name.associated))
+            wrapped = self._hsm.run(lambda session: _wrap(self._key(session), data_key, key_nonce, name.associated))
             sealed = AESGCM(data_key).encrypt(nonce, clear, name.associated)
         finally:
             _wipe(data_key)
@@ -133,10 +135,10 @@ class ShareStore:
             HsmUnavailableError: If the token is away.
         """
         path = self._folder / name.file
-        file = _read(path)
+        file = self._read(path)
         if ShareName(**{field.name: getattr(file, field.name) for field in dataclasses.fields(ShareName)}) != name:
             raise ShareFileError(f"{path.name}: holds another share than its name says")
-        data_key = self._hsm.run(lambda session: _open_key(session, file, name.associated))
+        data_key = self._hsm.run(lambda session: _open_key(self._key(session), file, name.associated))
         try:
             clear = bytearray(AESGCM(data_key).decrypt(file.nonce, file.sealed, name.associated))
         except InvalidTag as error:
@@ -149,6 +151,20 @@ class ShareStore:
             raise ShareFileError(f"{path.name}: {error}") from error
         finally:
             _wipe(clear)
+
+    def _key(self, session: Session) -> SecretKey:
+        return cast("SecretKey", self._hsm.found(LABEL, _key, session))
+
+    def _read(self, path: Path) -> ShareFile:
+        """Read a share's file, or remember what it says while it is the very same file. What it says is sealed."""
+        try:
+            stamp = _stamp(path)
+        except OSError as error:
+            raise ShareFileError(f"{path.name}: {error}") from error
+        known = self._files.get(path.name)
+        if known is None or known[0] != stamp:
+            known = self._files[path.name] = stamp, _read(path)
+        return known[1]
 
     def rename(self, before: ShareName, after: ShareName, share: Share) -> None:
         """Seal an open share under another name, and destroy what lay under the one before.
@@ -168,7 +184,7 @@ class ShareStore:
         """
         if not self._folder.exists():
             return []
-        files = [_read(path) for path in sorted(self._folder.glob("*.share"))]
+        files = [self._read(path) for path in sorted(self._folder.glob("*.share"))]
         return sorted(
             one.epoch for one in files if (one.deployment, one.wallet, one.party) == (deployment, wallet, party)
         )
@@ -182,6 +198,7 @@ class ShareStore:
         path = self._folder / name.file
         if not path.exists():
             raise ShareFileError(f"{path.name}: there is no such share")
+        self._files.pop(path.name, None)
         _destroy(path)
 
 
@@ -197,6 +214,12 @@ def _destroy(path: Path) -> None:
 
 def _wipe(buffer: bytearray) -> None:
     buffer[:] = bytes(len(buffer))
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what changes whenever a file does; its owner cannot set the last of them."""
+    found = path.lstat()
+    return found.st_ino, found.st_mode, found.st_uid, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _read(path: Path) -> ShareFile:
@@ -257,31 +280,31 @@ def _key(session: Session) -> SecretKey:
     return cast("SecretKey", key)
 
 
-def _wrap(session: Session, data_key: bytearray, nonce: bytes, associated: bytes) -> bytes:
-    key = cast("EncryptMixin", _key(session))
+def _wrap(key: SecretKey, data_key: bytearray, nonce: bytes, associated: bytes) -> bytes:
+    able = cast("EncryptMixin", key)
     parameters = GCMParams(nonce, associated, _TAG_BITS)
-    return cast("bytes", key.encrypt(bytes(data_key), mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+    return cast("bytes", able.encrypt(bytes(data_key), mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
 
 
-def _unwrap(session: Session, wrapped: bytes, nonce: bytes, associated: bytes) -> bytearray:
-    key = cast("DecryptMixin", _key(session))
+def _unwrap(key: SecretKey, wrapped: bytes, nonce: bytes, associated: bytes) -> bytearray:
+    able = cast("DecryptMixin", key)
     parameters = GCMParams(nonce, associated, _TAG_BITS)
-    clear = cast("bytes", key.decrypt(wrapped, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+    clear = cast("bytes", able.decrypt(wrapped, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
     return bytearray(clear)
 
 
-def _open_key(session: Session, file: ShareFile, associated: bytes) -> bytearray:
+def _open_key(key: SecretKey, file: ShareFile, associated: bytes) -> bytearray:
     try:
-        return _unwrap(session, file.wrapped_key, file.key_nonce, associated)
+        return _unwrap(key, file.wrapped_key, file.key_nonce, associated)
     except (ck.GeneralError, ck.EncryptedDataInvalid, ck.EncryptedDataLenRange) as error:
         # A token answers to a wrong tag as it does to trouble of its own: only what else works tells them apart.
-        _probe(session)
+        _probe(key)
         raise ShareFileError(f"{file.file}: its key does not open: damaged, or of another token") from error
 
 
-def _probe(session: Session) -> None:
+def _probe(key: SecretKey) -> None:
     """See that key and mechanism work on something of our own."""
     nonce, words = os.urandom(_NONCE_BYTES), b"countersign/v1/share-key-probe"
     probe = bytearray(_KEY_BYTES)
-    if _unwrap(session, _wrap(session, probe, nonce, words), nonce, words) != probe:
+    if _unwrap(key, _wrap(key, probe, nonce, words), nonce, words) != probe:
         raise TokenKeyError("the key that wraps shares does not open what it closed")
