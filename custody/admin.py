@@ -52,7 +52,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # parametrised
 class WalletAdmin(ReadOnlyAdmin):
     """Wallets."""
 
-    list_display = ("label", "caip10", "kind", "signer")
+    list_display = ("label", "caip10", "kind", "signers", "threshold")
     list_filter = ("chain", "kind")
 
 

@@ -23,8 +23,8 @@ from core.schema import read_struct
 from core.witnessing import CONFLICT, UNPROVEN
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import CustodyError, SignerWaitsError
-from custody.models import Wallet
 from custody.ports import signer_port
+from custody.selectors import signers_asked
 from custody.witnesses import OK, WitnessSilentError, refusal_words, witness_ask, witness_urls
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def leases_sweep(*, now: dt.datetime) -> int:
     if not witness_urls():
         return 0
     renewed = 0
-    for signer in Wallet.objects.order_by("signer").values_list("signer", flat=True).distinct():
+    for signer in signers_asked():
         standing = _standings.setdefault(signer, _Standing())
         if signer == settings.COUNTERSIGN_LOG_SIGNER or now.timestamp() < standing.due:
             continue

@@ -13,9 +13,11 @@ from django.db import models
 from chains.amounts import AmountField
 from chains.models import Chain, Node
 from core.custody_lifecycle import JobState
+from core.documents.roster import Wallet as RosterWallet
 from core.documents.roster import WalletKind
 from custody.machine import Kind
 from custody.models_ledger import BalancePoint, LedgerCursor, StrangeOutflow
+from custody.models_parties import PartyCertificate, signers_problem
 
 __all__ = [
     "BalancePoint",
@@ -31,6 +33,7 @@ __all__ = [
     "LedgerCursor",
     "NonceAssignment",
     "NonceLane",
+    "PartyCertificate",
     "StrangeOutflow",
     "Transmission",
     "Wallet",
@@ -41,14 +44,17 @@ _ERROR_MOST = 400
 
 
 class Wallet(models.Model):
-    """A wallet: the public half of a key that only its signer can use."""
+    """A wallet: the public half of a key that only its signer can use, or enough of its parties together."""
 
     caip10 = models.CharField("CAIP-10 account", max_length=80, primary_key=True)
     chain = models.ForeignKey(Chain, on_delete=models.PROTECT, related_name="wallets")
     label = models.CharField(max_length=80)
     kind = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in WalletKind])
     public_key = models.CharField(max_length=130, help_text="Uncompressed secp256k1, hex.")
-    signer = models.CharField(max_length=64, help_text="The signer that is asked, by its roster id.")
+    signers = models.JSONField(
+        help_text="Who is asked, by roster id in the policy's order: the one signer, or every party of a shared key."
+    )
+    threshold = models.PositiveSmallIntegerField(default=1, help_text="How many of them sign together.")
 
     class Meta:
         """Sorted for people."""
@@ -63,6 +69,33 @@ class Wallet(models.Model):
     def address(self) -> str:
         """EIP-55 address."""
         return self.caip10.rpartition(":")[2]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether parties hold shares of the key: then no one of them signs alone."""
+        return self.kind == WalletKind.MPC.value
+
+    @property
+    def roster(self) -> RosterWallet:
+        """The wallet as a policy names it."""
+        return RosterWallet(
+            id=self.caip10,
+            label=self.label,
+            kind=WalletKind(self.kind),
+            public_key=bytes.fromhex(self.public_key),
+            signers=tuple(self.signers),
+            threshold=self.threshold,
+        )
+
+    def clean(self) -> None:
+        """Refuse signers that do not fit the wallet's kind.
+
+        Raises:
+            ValidationError: For `signers`.
+        """
+        problem = signers_problem(signers=self.signers, threshold=self.threshold, shared=self.is_shared)
+        if problem:
+            raise ValidationError({"signers": problem})
 
 
 class Job(models.Model):

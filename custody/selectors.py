@@ -74,6 +74,11 @@ def wallet_find(*, caip10: str) -> Wallet | None:
     return Wallet.objects.select_related("chain").filter(pk=caip10).first()
 
 
+def signers_asked() -> list[str]:
+    """Return the roster ids of all who are asked to sign for any wallet."""
+    return sorted({name for named in Wallet.objects.values_list("signers", flat=True) for name in named})
+
+
 def job_find(*, intent_digest: str) -> Job | None:
     """Return the job of an intent, or None."""
     return Job.objects.select_related("wallet__chain").filter(intent_digest=intent_digest).first()

@@ -22,6 +22,7 @@ from custody.wake import wake
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from core.documents.consent import SignedConsent
     from core.documents.control import Cancel
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
 
 
 @transaction.atomic
-def wallet_create(*, actor: str, caip10: str, label: str, kind: WalletKind, public_key: bytes, signer: str) -> Wallet:
+def wallet_create(
+    *,
+    actor: str,
+    caip10: str,
+    label: str,
+    kind: WalletKind,
+    public_key: bytes,
+    signers: Sequence[str],
+    threshold: int = 1,
+) -> Wallet:
     """Register a wallet's public half.
 
     Args:
@@ -39,7 +49,8 @@ def wallet_create(*, actor: str, caip10: str, label: str, kind: WalletKind, publ
         label: For people.
         kind: Where the key lives.
         public_key: Uncompressed secp256k1, 65 bytes.
-        signer: Roster id of the signer that is asked.
+        signers: Roster ids, in the policy's order: the one signer, or every party of a shared key.
+        threshold: How many of them sign together.
 
     Raises:
         ValidationError: For a field that is wrong.
@@ -52,7 +63,13 @@ def wallet_create(*, actor: str, caip10: str, label: str, kind: WalletKind, publ
     if named != address:
         raise ValidationError({"caip10": f"the key's address is {named}"})
     wallet = Wallet(
-        caip10=caip10, chain_id=chain, label=label, kind=kind.value, public_key=public_key.hex(), signer=signer
+        caip10=caip10,
+        chain_id=chain,
+        label=label,
+        kind=kind.value,
+        public_key=public_key.hex(),
+        signers=list(signers),
+        threshold=threshold,
     )
     wallet.full_clean()
     wallet.save(force_insert=True)
@@ -60,7 +77,13 @@ def wallet_create(*, actor: str, caip10: str, label: str, kind: WalletKind, publ
         actor=actor,
         tag=AuditTag.WALLET_CHANGED,
         subject=caip10,
-        payload={"change": "created", "kind": kind.value, "label": label, "signer": signer},
+        payload={
+            "change": "created",
+            "kind": kind.value,
+            "label": label,
+            "signers": list(signers),
+            "threshold": threshold,
+        },
     )
     return wallet
 

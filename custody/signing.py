@@ -116,7 +116,7 @@ def signer_ask(*, job: Job, bundle: Bundle) -> Signature | Refused:
     outside_transaction("a signer asked")
     port = signer_port()
     failpoint("custody.sign.before_request")
-    answer = read_signature(port.request(job.wallet.signer, sign_frame(bundle)), bundle=bundle)
+    answer = read_signature(port.request(job.wallet.signers[0], sign_frame(bundle)), bundle=bundle)
     failpoint("custody.sign.after_answer")
     return answer
 
@@ -128,7 +128,7 @@ def lane_status(*, job: Job) -> LaneStatus:
         SignerWaitsError: If there is no usable answer.
     """
     outside_transaction("a signer asked")
-    return read_status(signer_port().request(job.wallet.signer, status_frame()), wallet=job.wallet_id)
+    return read_status(signer_port().request(job.wallet.signers[0], status_frame()), wallet=job.wallet_id)
 
 
 def _ask(job: Job, bundle: Bundle) -> Signature | Refused:
@@ -241,11 +241,12 @@ def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
             return
         due_at = now + backoff(job.trials)
         if error.code == Refusal.LEASE:
-            lease_forget(signer=job.wallet.signer)
+            for name in job.wallet.signers:
+                lease_forget(signer=name)
         if error.code in (Refusal.LEASE, Refusal.INCLUSION):
             due_at = now + LEASE_INTERVAL
         if job.state == JobState.PINNED:
-            payload: dict[str, object] = {"signer": job.wallet.signer}
+            payload: dict[str, object] = {"signers": job.wallet.signers}
             job_move(
                 job=job,
                 event=JobEvent.SIGNER_WAITS,

@@ -72,7 +72,8 @@ def _market(node_url: str) -> None:
             label=wallet.label,
             kind=wallet.kind,
             public_key=wallet.public_key,
-            signer=wallet.signers[0],
+            signers=wallet.signers,
+            threshold=wallet.threshold,
         )
 
 

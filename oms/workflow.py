@@ -12,6 +12,7 @@ from approvals.selectors import consent_documents
 from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
+from core.certificate import certificate_size
 from core.custody_lifecycle import JobEvent
 from core.documents.mandate import Mandate, SingleOrder
 from core.lifecycle import Event, State
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from core.documents.mandate import Intent
     from core.registry import Fact
+    from custody.models import Wallet
     from custody.ports import JobChange
     from oms.evidence import Evidence
     from oms.selectors import NewestSeats, Seats
@@ -168,7 +170,7 @@ def request_recheck(*, reference: str, now: dt.datetime) -> bool:
         if State(request.state) is not State.APPROVED:
             return False
         case = _Rechecked(request=request, mandate=mandate, intent=intent, evidence=evidence, now=now)
-        verdict, why = _verdict(case, "" if wallet is None else wallet.signer)
+        verdict, why = _verdict(case, wallet)
         if verdict is _Verdict.WAIT:
             return _wait(request, why)
         if verdict is _Verdict.BLOCK:
@@ -196,7 +198,7 @@ class _Rechecked:
     now: dt.datetime
 
 
-def _verdict(case: _Rechecked, signer: str) -> tuple[_Verdict, str]:
+def _verdict(case: _Rechecked, wallet: Wallet | None) -> tuple[_Verdict, str]:
     """Say whether an approved case goes to its signer now, and why not."""
     request, evidence, simulation = case.request, case.evidence, case.evidence.simulation
     claims = evidence.claims(first_use=first_use(chain=request.chain, destination=request.destination))
@@ -214,9 +216,15 @@ def _verdict(case: _Rechecked, signer: str) -> tuple[_Verdict, str]:
     why = _changed(case, claims)
     if why:
         return _Verdict.BLOCK, why
-    # A signer that has not taken this version yet would refuse the case for good.
-    behind = signer_behind(signer=signer, digest=request.policy_digest, now=case.now) if signer else ""
+    behind = "" if wallet is None else _signers_behind(wallet, request.policy_digest, case.now)
     return (_Verdict.WAIT, f"Waits: {behind}.") if behind else (_Verdict.GO, "")
+
+
+def _signers_behind(wallet: Wallet, digest: str, now: dt.datetime) -> str:
+    """Say why too few signers of a wallet have taken the version yet, or nothing: they would refuse it for good."""
+    behind = [why for name in wallet.signers if (why := signer_behind(signer=name, digest=digest, now=now))]
+    spare = len(wallet.signers) - certificate_size(len(wallet.signers), wallet.threshold)
+    return "; ".join(behind) if len(behind) > spare else ""
 
 
 def _hand_over(request: TransactionRequest, mandate: Mandate, intent: Intent, now: dt.datetime) -> bool:

@@ -205,7 +205,7 @@ def _line() -> dict[str, float]:
             label="Treasury Hot",
             kind=WalletKind.HSM,
             public_key=world.wallet_public_key,
-            signer=world.signer,
+            signers=(world.signer,),
         )
         line = Line(world=world, node=node, signer=signer, proxy=proxy)
         with _timed() as spent:

@@ -112,7 +112,7 @@ def town(  # noqa: PLR0917 - fixtures
             label="Treasury Hot",
             kind=WalletKind.HSM,
             public_key=world.wallet_public_key,
-            signer=world.signer,
+            signers=(world.signer,),
         )
         made = Town(site, world, browser, virtual_key)
         yield made

@@ -187,6 +187,6 @@ def line(transactional_db: None, settings: Any) -> Iterator[Line]:  # noqa: ANN4
             label="Treasury Hot",
             kind=WalletKind.HSM,
             public_key=world.wallet_public_key,
-            signer=world.signer,
+            signers=(world.signer,),
         )
         yield Line(world=world, node=node, signer=signer, proxy=proxy)

@@ -183,7 +183,7 @@ def _web_tier(market: Uniswap, rig: Rig) -> None:
         label="Treasury Hot",
         kind=WalletKind.HSM,
         public_key=world.wallet_public_key,
-        signer=world.signer,
+        signers=(world.signer,),
     )
 
 

@@ -112,6 +112,6 @@ def desk(db: None, anvil_node: Node) -> Desk:  # noqa: ARG001 - asks for the dat
         label="Treasury Hot",
         kind=WalletKind.HSM,
         public_key=world.wallet_public_key,
-        signer=world.signer,
+        signers=(world.signer,),
     )
     return Desk(world=world, node=anvil_node, users=users)

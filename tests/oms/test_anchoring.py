@@ -112,7 +112,7 @@ def house_of(settings: Any, folder: Path, stack: ExitStack, *grants: Rule) -> Ho
         label="Anchor",
         kind=WalletKind.HSM,
         public_key=world.wallet_public_key,
-        signer=world.signer,
+        signers=(world.signer,),
     )
     return House(world=world, node=node)
 

@@ -89,7 +89,7 @@ def house(db: None, anvil_node: Node, tmp_path: Path, settings: Settings) -> Ite
         label="Treasury Hot",
         kind=WalletKind.HSM,
         public_key=world.wallet_public_key,
-        signer=world.signer,
+        signers=(world.signer,),
     )
     own = Endpoint(label="own", url=anvil_node.url, chain_id=31337)
     chain = ChainConfig(chain=CHAIN, endpoints=(own,), rules=Rules(least=1))
