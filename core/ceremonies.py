@@ -7,10 +7,12 @@ key_generation  the parties, in the order of their indices, t, and the plan's di
 refresh         a threshold wallet, all its parties in their order, its t, and the epoch that follows
 backup, drill   a wallet, the signers that do it, the epoch of their shares (0 for an HSM's key), for a backup one
                 recovery key for each of them
-restore         a wallet, the one signer that gets its share back, and the share's epoch
+restore         a wallet, the one signer that gets its share back, the share's epoch, and the transport key of that
+                signer's token as its recovery key
 ban             a threshold wallet and the parties that never take part again; t of the others are left
 degraded        a threshold wallet and the parties that go on without the others: at least t, fewer than certify
-destroy         a wallet, the signers, and the newest epoch that is destroyed with all before it
+destroy         a wallet, also one that only earlier policies name, the signers, and the newest epoch that is
+                destroyed with all before it
 clone           an HSM wallet, its signer, and the wrapping key of the second token
 
 Pure, as all of `core`: whoever uses it journals the returned record before anything is done.
@@ -31,6 +33,7 @@ from core.founding import domain_problems
 from core.lease import Lessor, check_fresh
 from core.quorum import describe, is_filled
 from core.records import CeremonyRecord
+from core.recovery import check_recovery, check_transport, wallet_named
 from core.standing import heard, still_listed
 from core.verify import check_clock, current_policy
 
@@ -89,16 +92,6 @@ def _check_refresh(document: Ceremony, wallet: Wallet) -> None:
     require(whole, Refusal.CEREMONY, "a refresh names all parties in their order, their threshold and the next epoch")
 
 
-def _check_recovery(document: Ceremony, wallet: Wallet, policy: Policy) -> None:
-    named = tuple(key.signer for key in document.recovery)
-    require(named == document.signers, Refusal.CEREMONY, "a backup names one recovery key for each signer, in order")
-    distinct = len({key.public_key for key in document.recovery}) == len(named)
-    require(distinct, Refusal.CEREMONY, "two shares would be wrapped to one recovery key")
-    if wallet.kind is WalletKind.MPC:
-        problems = list(domain_problems(document.recovery, wallet.threshold, policy.profile))
-        require(not problems, Refusal.CEREMONY, "; ".join(problems))
-
-
 def _check_ban(document: Ceremony, wallet: Wallet, journal: Journal) -> None:
     gone = {*document.signers, *journal.ceremonies.banned(wallet.id)}
     left = len(wallet.signers) - len(gone)
@@ -115,20 +108,24 @@ def _check_degraded(document: Ceremony, wallet: Wallet) -> None:
     require(short, Refusal.CEREMONY, f"a degraded mode lasts {DEGRADED_SECONDS_MOST} seconds at most")
 
 
-def _check_shape(document: Ceremony, policy: Policy, journal: Journal) -> None:
+def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journal) -> None:
     """Hold what a ceremony names against the policy's wallet."""
     kind = document.kind
     once = len(set(document.signers)) == len(document.signers)
     require(once, Refusal.CEREMONY, "a ceremony names a signer twice")
     require(not document.lanes and document.not_before == 0, Refusal.CEREMONY, "only a journal's start names lanes")
     recovering = kind in (CeremonyKind.BACKUP, CeremonyKind.CLONE)
-    require(recovering == bool(document.recovery), Refusal.CEREMONY, "recovery keys belong to backups and clones")
+    keyed = recovering or kind is CeremonyKind.RESTORE
+    require(
+        keyed == bool(document.recovery), Refusal.CEREMONY, "backups, restores and clones name keys, and nothing else"
+    )
     planned = kind is CeremonyKind.KEY_GENERATION
     require(planned == (document.plan is not None), Refusal.CEREMONY, "a plan belongs to the making of a key")
     if planned:
         _check_generation(document, policy)
         return
-    wallet = _wallet(document, policy)
+    destroying = kind is CeremonyKind.DESTROY
+    wallet = wallet_named(document.wallet, policy, pins) if destroying else _wallet(document, policy)
     own = set(document.signers) <= set(wallet.signers)
     require(own, Refusal.WRONG_SIGNER, "the ceremony names signers that this wallet does not have")
     require(
@@ -144,7 +141,9 @@ def _check_shape(document: Ceremony, policy: Policy, journal: Journal) -> None:
     if kind is CeremonyKind.REFRESH:
         _check_refresh(document, wallet)
     elif recovering:
-        _check_recovery(document, wallet, policy)
+        check_recovery(document, wallet, policy, journal)
+    elif kind is CeremonyKind.RESTORE:
+        check_transport(document, policy)
     elif kind is CeremonyKind.BAN:
         _check_ban(document, wallet, journal)
     elif kind is CeremonyKind.DEGRADED:
@@ -186,7 +185,7 @@ def check_ceremony(
     if document.kind is not CeremonyKind.BAN:
         check_clock(journal, now)
     require(_concerns(document, policy, pins.signer), Refusal.WRONG_SIGNER, "the ceremony does not name this signer")
-    _check_shape(document, policy, journal)
+    _check_shape(document, policy, pins, journal)
     used = _used_consents(signed, policy, pins, journal, now)
     if held is not None:
         check_fresh(held, policy, now=now)

@@ -13,14 +13,16 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind, LaneStart, SignedCeremony, VetoOrder
 from core.errors import JournalError, Refusal, RefusedError
 from core.lease import NOTHING_HELD
-from core.records import CeremonyStep, CeremonyStepRecord, HaltRecord
-from tests.factories.ceremonies import ceremony, recovery_key, signed
+from core.records import AccessionKind, CeremonyStep, CeremonyStepRecord, HaltRecord, PolicyRecord
+from core.recovery import still_named, wallet_named
+from tests.factories.ceremonies import ceremony, recovery_key, signed, transport_key
 from tests.factories.parties import Parties
 from tests.factories.world import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.documents.control import RecoveryKey
     from core.records import CeremonyRecord
     from tests.factories.parties import Party
 
@@ -46,7 +48,7 @@ def fields(group: Parties, kind: CeremonyKind) -> dict[str, Any]:
         CeremonyKind.KEY_GENERATION: {"signers": parties, "threshold": 3, "wallet": None, "plan": "ab" * 32},
         CeremonyKind.REFRESH: {"epoch": 1},
         CeremonyKind.BACKUP: {"recovery": keys},
-        CeremonyKind.RESTORE: {"signers": parties[4:]},
+        CeremonyKind.RESTORE: {"signers": parties[4:], "recovery": (transport_key(group.world, parties[4]),)},
         CeremonyKind.BAN: {"signers": parties[3:]},
         CeremonyKind.DEGRADED: {"signers": parties[:3]},
     }
@@ -116,6 +118,16 @@ def test_consents_of_one_ceremony_order_no_other(group: Parties) -> None:
     assert code_of(lambda: check(group, mixed)) is Refusal.CONSENT_MISMATCH
 
 
+KEYS = tuple(recovery_key(f"party-{place}", place) for place in range(1, 6))
+
+
+def crowd(domain: str, name: str, *places: int) -> tuple[RecoveryKey, ...]:
+    """Return good recovery keys with some of them in one place."""
+    return tuple(
+        recovery_key(f"party-{place}", place, **({domain: name} if place in places else {})) for place in range(1, 6)
+    )
+
+
 WRONG: list[tuple[CeremonyKind, dict[str, Any], Refusal]] = [
     (CeremonyKind.REFRESH, {"epoch": 0}, Refusal.CEREMONY),
     (CeremonyKind.REFRESH, {"signers": ("party-1", "party-2", "party-3")}, Refusal.CEREMONY),
@@ -137,7 +149,18 @@ WRONG: list[tuple[CeremonyKind, dict[str, Any], Refusal]] = [
         {"recovery": tuple(dataclasses.replace(recovery_key(f"party-{n}", n), public_key=b"k") for n in range(1, 6))},
         Refusal.CEREMONY,
     ),
+    (CeremonyKind.BACKUP, {"recovery": tuple(reversed(KEYS))}, Refusal.CEREMONY),
+    # A host that keeps one share alive and recovers two more has what signs.
+    (CeremonyKind.BACKUP, {"recovery": crowd("host", "host-party-1", 1)}, Refusal.CEREMONY),
+    (CeremonyKind.BACKUP, {"recovery": crowd("administrator", "person-party-1", 1)}, Refusal.CEREMONY),
+    (CeremonyKind.BACKUP, {"recovery": crowd("host", "host-party-1", 2, 3)}, Refusal.CEREMONY),
+    (CeremonyKind.BACKUP, {"recovery": crowd("administrator", "person-party-5", 1, 2)}, Refusal.CEREMONY),
     (CeremonyKind.RESTORE, {"signers": ("party-4", "party-5")}, Refusal.CEREMONY),
+    (CeremonyKind.RESTORE, {"recovery": ()}, Refusal.CEREMONY),
+    (CeremonyKind.RESTORE, {"recovery": (recovery_key("party-5", 5),)}, Refusal.CEREMONY),
+    (CeremonyKind.RESTORE, {"recovery": (transport_key(Parties().world, "party-4"),)}, Refusal.CEREMONY),
+    (CeremonyKind.DESTROY, {"recovery": (recovery_key("party-1", 1),)}, Refusal.CEREMONY),
+    (CeremonyKind.DESTROY, {"wallet": None}, Refusal.UNKNOWN_WALLET),
     (CeremonyKind.BAN, {"signers": ("party-3", "party-4", "party-5")}, Refusal.CEREMONY),
     (CeremonyKind.BAN, {"signers": ("party-9",)}, Refusal.WRONG_SIGNER),
     (CeremonyKind.DEGRADED, {"signers": ("party-1", "party-2")}, Refusal.CEREMONY),
@@ -225,3 +248,39 @@ def test_what_waits_too_long_or_is_of_another_deployment_is_refused(group: Parti
     assert code_of(lambda: check(group, given)) is Refusal.EXPIRED
     strange = order(Parties(), CeremonyKind.REFRESH)
     assert code_of(lambda: check(group, strange)) is Refusal.WRONG_DEPLOYMENT
+
+
+def test_a_domain_that_could_recover_what_signs_is_found_over_several_ceremonies(group: Parties) -> None:
+    party = group[1]
+    first = tuple(recovery_key(f"party-{place}", place, site="vault") for place in (1, 2))
+    record = check(group, order(group, CeremonyKind.BACKUP, signers=("party-1", "party-2"), recovery=first))
+    assert record is not None
+    take(party, record)
+    third = {"signers": ("party-3",), "recovery": (recovery_key("party-3", 3, site="vault"),)}
+    assert code_of(lambda: check(group, order(group, CeremonyKind.BACKUP, **third))) is Refusal.CEREMONY
+    # A backup of the next epoch fits no share of this one.
+    assert check(group, order(group, CeremonyKind.BACKUP, **third, epoch=1)) is not None
+    elsewhere = third | {"recovery": (recovery_key("party-3", 3),)}
+    assert check(group, order(group, CeremonyKind.BACKUP, **elsewhere)) is not None
+
+
+def test_a_wallet_that_no_policy_names_any_more_may_be_destroyed_and_nothing_else(group: Parties) -> None:
+    party, world = group[1], group.world
+    given = order(group, CeremonyKind.DESTROY)
+    assert still_named(group.wallet.id, party.pins, party.journal, now=world.now)
+    left = tuple(wallet for wallet in world.policy.wallets if wallet.id != group.wallet.id)
+    header = dataclasses.replace(world.policy.header, deployment=world.deployment)
+    newer = dataclasses.replace(world.policy, header=header, wallets=left, number=2, previous=world.policy.digest)
+    pins = dataclasses.replace(party.pins, policies={**party.pins.policies, newer.digest: newer})
+    record = PolicyRecord(
+        kind="policy", time=world.now, policy=newer.digest, number=2, effective=world.now,
+        how=AccessionKind.TIGHTENING, consents=(),
+    )  # fmt: skip
+    take(party, record)
+    assert not still_named(group.wallet.id, pins, party.journal, now=world.now)
+    assert wallet_named(group.wallet.id, newer, pins) == group.wallet
+    assert code_of(lambda: check_ceremony(given, pins, party.journal, now=world.now, held=NOTHING_HELD)) is (
+        Refusal.WRONG_POLICY
+    )
+    with pytest.raises(RefusedError):
+        wallet_named("eip155:1:0x" + "0" * 40, newer, pins)

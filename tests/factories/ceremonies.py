@@ -22,6 +22,13 @@ def recovery_key(signer: str, place: int, **changes: str) -> RecoveryKey:
     return RecoveryKey(signer=signer, public_key=bytes([place]) * 40, **(domains | changes))
 
 
+def transport_key(world: World, signer: str, public_key: bytes = b"transport") -> RecoveryKey:
+    """Return the key to which a share is released, where the policy has its signer."""
+    (entry,) = (entry for entry in world.policy.signers if entry.id == signer)
+    domains = {name: getattr(entry, name) for name in ("host", "site", "administrator", "vendor")}
+    return RecoveryKey(signer=signer, public_key=public_key, **domains)
+
+
 def ceremony(world: World, kind: CeremonyKind, wallet: Wallet | None, **changes: Any) -> Ceremony:  # noqa: ANN401 - its fields
     """Return a ceremony about a wallet and all its signers, unless told otherwise."""
     fields: dict[str, Any] = {
