@@ -73,6 +73,11 @@ class Verified:
         msg = "a one-shot token has no copies"
         raise SpentTokenError(msg)
 
+    @property
+    def waits_for_journal(self) -> bool:
+        """Whether `record` still has to be put on disk."""
+        return self._stage is _Stage.VERIFIED
+
     def journalled(self) -> None:
         """Say that `record` is on disk and in the token.
 

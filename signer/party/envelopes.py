@@ -59,7 +59,7 @@ class Envelope:
     @property
     def signed(self) -> bytes:
         """The 32 bytes that its sender signs."""
-        fields = write_struct(self, "envelope")
+        fields = write_struct(dataclasses.replace(self, body=b""), "envelope")
         fields |= {"body": hashlib.sha256(self.body).hexdigest()}
         del fields["signature"]
         return bytes.fromhex(tagged_digest("envelope", canonical_of_codecs(fields)))

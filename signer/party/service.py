@@ -3,7 +3,8 @@
 prepare  look at a case and change nothing
 reserve  verify it, journal its reservation, give this party's word on it
 learn    journal reservations that this party missed, from their certificates
-join     verify the case again, over all that was learned; journal the session's name; give this party's word on it
+join     verify the case again, over all that was learned (unless nothing has changed: `signer.party.kept`); journal
+         the session's name; give this party's word on it
 begin    with everybody's word: the first round
 turn     one round after the other, until the signature is there, checked and written down
 
@@ -17,7 +18,6 @@ import secrets
 from typing import TYPE_CHECKING
 
 from core.certificate import join, learn, party_key, reservation_of
-from core.documents.bundle import Bundle
 from core.documents.party import Certificate, SessionTerms, SignedHello
 from core.errors import Refusal, RefusedError
 from core.keccak import keccak256
@@ -26,6 +26,7 @@ from core.records import AbortRecord, SignatureRecord
 from core.schema import Items, Struct, read_struct, write_struct
 from mpc import SignSession
 from signer.party.envelopes import ENVELOPE, members, written
+from signer.party.kept import Ground, KeptCase
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
 from signer.service import Service
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.canonical import Json
+    from core.documents.bundle import Bundle
     from core.pins import Pins
     from core.verified import Verified
     from signer.party.backend import PartyBackend
@@ -62,6 +64,7 @@ class PartyService(Service):
         self._shares = backend
         self._key = key
         self._sessions: dict[bytes, tuple[Session, Verified]] = {}
+        self._kept = KeptCase()
 
     def handle(self, request: Json, *, now: int) -> Json:
         """Carry out one request, as `Service.handle`."""
@@ -84,19 +87,26 @@ class PartyService(Service):
         return steps[str(op)](request, now)
 
     def _verify(self, bundle: Bundle, now: int) -> Verified:
-        verified = self._verified(bundle, now)
+        verified = self._kept.take(bundle, self._ground(now))
+        if verified is None:
+            verified = self._verified(bundle, now)
         self._shares.ready(verified.wallet)
         return verified
 
+    def _ground(self, now: int) -> Ground:
+        return Ground(head=self.journal.head, now=now, pins=self.pins, held=self._leases.held)
+
     def _journalled(self, bundle: Bundle, now: int) -> Verified:
         verified = self._verify(bundle, now)
-        if verified.record is not None:
+        if verified.record is not None and verified.waits_for_journal:
             self._store.append(verified.record)
             verified.journalled()
         return verified
 
     def _prepare(self, request: Json, now: int) -> Json:
-        verified = self._verify(Bundle.from_json(request["bundle"]), now)
+        bundle = self._kept.read(request["bundle"])
+        verified = self._verify(bundle, now)
+        self._kept.keep(bundle, verified, self._ground(now))
         stored = None
         if verified.stored is not None:
             made = self._signature(verified.stored, keccak256(verified.stored), repeated=True)
@@ -105,8 +115,9 @@ class PartyService(Service):
         return {"epoch": self._shares.epoch(wallet), "stored": stored}
 
     def _reserve(self, request: Json, now: int) -> Json:
-        bundle = Bundle.from_json(request["bundle"])
+        bundle = self._kept.read(request["bundle"])
         verified = self._journalled(bundle, now)
+        self._kept.keep(bundle, verified, self._ground(now))
         self.failpoint("party.after_reserve")
         number = secrets.token_hex(16)
         document = reservation_of(bundle, verified, self.pins, self.journal, now=now, number=number)
@@ -123,7 +134,7 @@ class PartyService(Service):
 
     def _join(self, request: Json, now: int) -> Json:
         joining = members(request["joining"], {"bundle", "certificate", "terms"}, "joining")
-        bundle = Bundle.from_json(joining["bundle"])
+        bundle = self._kept.read(joining["bundle"])
         certificate = read_struct(Certificate, joining["certificate"], "certificate")
         terms = read_struct(SessionTerms, joining["terms"], "terms")
         verified = self._journalled(bundle, now)
