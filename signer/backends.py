@@ -24,6 +24,14 @@ class Backend(Protocol):
     def sign(self, verified: Verified) -> tuple[bytes, bytes]:
         """Spend a token alone; refused where a signature takes several signers."""
 
+    @property
+    def token(self) -> dict[str, str]:
+        """What the token says of itself, as it was opened last."""
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The epochs of the shares that were opened here, by wallet."""
+
 
 class HsmBackend:
     """Wallet keys inside the PKCS#11 token."""
@@ -31,6 +39,16 @@ class HsmBackend:
     def __init__(self, hsm: Hsm) -> None:
         """Sign with this token."""
         self._hsm = hsm
+
+    @property
+    def token(self) -> dict[str, str]:
+        """What the token says of itself, as it was opened last."""
+        return dict(self._hsm.told)
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """Nothing: a whole key has no epochs."""
+        return {}
 
     def ready(self, wallet: Wallet) -> None:
         """Make sure of the wallet's key before a nonce is used up for it.

@@ -41,6 +41,7 @@ log = logging.getLogger("signer.hsm")
 _LOCK = threading.RLock()
 """One for the process: the module's state is the process's, however many objects of ours stand before it."""
 PIN_BYTES = 16
+_TOLD_MOST = 64
 PAUSE_SECONDS = 1.0
 """How long a token that failed even after a rebuild is left alone."""
 DEVICE_ERRORS = (
@@ -96,6 +97,7 @@ class Hsm:
         self._library: _Library | None = None
         self.generation = 0
         self.maker = ""
+        self.told: dict[str, str] = {}
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Run some work on the session, once more after one rebuild if the device failed.
@@ -173,6 +175,7 @@ class Hsm:
             token.model,
         }
         self.maker = " / ".join(sorted(makers - {""}))
+        self.told = _told(token)
         return token
 
     def _login(self, token: Token) -> Session:
@@ -260,6 +263,21 @@ class Hsm:
             raise TokenKeyError("the private key does not sign for its public key") from error
         self._keys[public_key] = key
         return key
+
+
+def _told(token: Token) -> dict[str, str]:
+    """Return what a token says of itself (C_GetTokenInfo), each at most 64 visible ASCII characters."""
+    said = {
+        "manufacturer": token.manufacturer_id,
+        "model": token.model,
+        "serial": token.serial.decode("ascii", "replace"),
+        "hardware": ".".join(str(part) for part in token.hardware_version),
+        "firmware": ".".join(str(part) for part in token.firmware_version),
+    }
+    return {
+        name: "".join(c if c.isascii() and c.isprintable() else "?" for c in text.strip())[:_TOLD_MOST]
+        for name, text in said.items()
+    }
 
 
 def replace_pins(module: str, conf: Path, label: str, passing: Mapping[UserType, str]) -> dict[UserType, str]:

@@ -244,6 +244,8 @@ class Service:
             "halted": journal.halted,
             "halts": sorted(journal.halts),
             "leases": self._leased(now),
+            "token": self._backend.token,
+            "epochs": self._backend.epochs,
             "clock": journal.clock,
             "head": journal.head,
             "lanes": {wallet: self._lane(wallet) for wallet in sorted(wallets | set(journal.lanes))},

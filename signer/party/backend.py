@@ -30,6 +30,16 @@ class PartyBackend:
         self._shares, self._deployment, self._party = shares, deployment, party
         self._known: dict[str, tuple[bytes, int]] = {}
 
+    @property
+    def token(self) -> dict[str, str]:
+        """What the token that wraps the shares says of itself, as it was opened last."""
+        return self._shares.token
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The epochs of the shares that were opened here, by wallet."""
+        return {wallet: epoch for wallet, (_, epoch) in self._known.items()}
+
     def ready(self, wallet: Wallet) -> None:
         """Make sure of a wallet's share before a nonce is used up for it.
 

@@ -97,6 +97,11 @@ class ShareStore:
         self._hsm = hsm
         self._files: dict[str, tuple[Stamp, ShareFile]] = {}
 
+    @property
+    def token(self) -> dict[str, str]:
+        """What the token says of itself, as it was opened last."""
+        return dict(self._hsm.told)
+
     def keep(self, name: ShareName, share: Share) -> Path:
         """Write a share, durably and never over another.
 

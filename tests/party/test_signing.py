@@ -38,3 +38,4 @@ def test_too_few_parties_reserve_nothing(small: Group) -> None:
             relay.sign(case, small.wallet)
         status = parties["party-1"].ask("status")["result"]
         assert status["lanes"][small.wallet.id]["next"] == 0
+        assert (status["epochs"], status["token"]["model"]) == ({small.wallet.id: 0}, "SoftHSM v2")

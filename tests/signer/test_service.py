@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from core.evm import decode_signed, sender_of
 from core.schema import write_struct
 from core.verify import verify
 from signer.backends import HsmBackend
+from signer.config import load_config
 from signer.errors import HsmUnavailableError
 from signer.hsm import Hsm
 from tests.factories.documents import DAY, header
@@ -294,6 +298,24 @@ def test_a_fee_raise_and_the_status_of_its_lane(rig: Rig, service: Service) -> N
     status = service.status(now=world.now)
     assert status["lanes"] == {world.wallet: {"next": 1, "held": {"0": bundle.intent.digest}}}
     assert (status["deployment"], status["signer"], status["role"]) == (world.deployment, "hsm-1", "hsm")
+
+
+def test_a_status_says_what_the_token_says_of_itself(rig: Rig, service: Service) -> None:
+    status = service.status(now=rig.world.now)
+    settings = load_config(rig.state).token
+    token: Any = status["token"]
+    assert (token["manufacturer"], token["model"], token["firmware"]) == ("SoftHSM project", "SoftHSM v2", "2.6")
+    listed = subprocess.run(
+        ["softhsm2-util", "--show-slots"],
+        env={"SOFTHSM2_CONF": str(settings.softhsm_conf), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    own = next(part for part in listed.split("Slot ") if re.search(rf"Label:\s+{settings.label}\b", part))
+    assert re.search(rf"Serial number:\s+{token['serial']}\b", own)
+    assert token["serial"]
+    assert (set(token), status["epochs"]) == ({"manufacturer", "model", "serial", "hardware", "firmware"}, {})
 
 
 def test_the_highest_clock_counts_even_where_nothing_was_journalled(rig: Rig, service: Service) -> None:
