@@ -20,9 +20,11 @@ from demo.attesting import attester_make, attester_pin
 from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
 from demo.keepers import keepers_make, keepers_pin
 from demo.layout import ROOT, Layout
+from demo.parties import LABEL, parties_make, parties_pin
 from demo.steps import run_as
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from demo.services.anvil import Node
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 SIGNER_ID = "hsm-1"
 WALLETS = ("Treasury", "Drill")
+"""Wallets of the HSM; the parties' is `demo.parties.LABEL`."""
 POLICY_ADMINS = ("adam", "anna")
 _TOKEN_SUPPLY = 1_000_000_000 * 10**6
 _WALLET_TOKENS = 5_000_000 * 10**6
@@ -111,13 +114,17 @@ def _sign_genesis(policy: Policy, cast: Cast, layout: Layout) -> list[Path]:
 
 def _install_pins(layout: Layout, cast: Cast, policy: Policy, signed: Path) -> None:
     """Install the pins where people would compare the digest: at the signers' and the consent host's console."""
-    digest = policy.digest
-    with ThreadPoolExecutor(1) as beside:
-        kept = beside.submit(keepers_pin, layout, policy, signed)
-        attester_pin(layout, policy)
-        run_as(layout.accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
-        run_as(layout.accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
-        kept.result()
+    accounts, digest = layout.accounts, policy.digest
+    with ThreadPoolExecutor(3) as beside:
+        others = (
+            beside.submit(keepers_pin, layout, policy, signed),
+            beside.submit(attester_pin, layout, policy),
+            beside.submit(parties_pin, layout, policy, signed),
+        )
+        run_as(accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
+        run_as(accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
+        for other in others:
+            other.result()
     cast.consent_keys_write(layout.consent / "demo-keys.json")
     config = {"allowed_return_origins": [web_origin()], "rp_id": "localhost"}
     (layout.consent / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -128,55 +135,88 @@ def web_origin() -> str:
     return "http://localhost:8000"
 
 
-def found(layout: Layout, node: Node, environment: dict[str, str], callers: list[int], tell: Teller) -> Institution:
-    """Found the institution.
-
-    Args:
-        layout: Prepared folders.
-        node: The chain.
-        environment: The web tier's settings.
-        callers: Users that may reach the signer's socket.
-        tell: Where progress is told.
-    """
-    cast, web = Cast(), layout.accounts.web
-    token = _deploy_token(node)
-    with ThreadPoolExecutor(1) as beside:
+def _all_keys(
+    layout: Layout, node: Node, token: str, caller: int | None, tell: Teller
+) -> tuple[list[Mapping[str, str]], dict[str, str]]:
+    """Have everybody make their keys at once; return those of wallets, and what the description leaves open."""
+    callers = [os.geteuid() if caller is None else caller]
+    with ThreadPoolExecutor(3) as beside:
         kept = beside.submit(keepers_make, layout, callers)
-        attested = attester_make(layout, node, token)
+        shared = beside.submit(parties_make, layout, callers, caller, DESCRIPTION)
+        attested = beside.submit(attester_make, layout, node, token)
+        keys: list[Mapping[str, str]] = [*_make_keys(layout, callers)]
         tell.step("the signer makes its token and the wallets' keys (secp256k1, not extractable)")
-        keys = _make_keys(layout, callers)
-        replacements = {"token": token, **attested, **kept.result()}
-    tell.step("the log's signer makes its token and key (Ed25519), the witness and the attester their keys")
-    key_files = []
-    for key in keys:
-        _fund(node, token, key["address"])
-        key_files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
-        key_files[-1].write_text(json.dumps(key), encoding="utf-8")
-        tell.step(f"wallet {key['label']}: {key['address']}, funded on the demo chain")
-    enrolments = cast.enrolment_write(layout.papers)
-    policy_file = layout.papers / "genesis.json"
-    compile_ = ("manage.py", "genesis", "compile", "--description", DESCRIPTION)
-    sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
-    run_as(
-        web,
-        *(*compile_, *sets, "--wallet-key", *key_files, "--out", policy_file, "--enrolment", *enrolments),
-        env=environment,
-    )
-    policy = Policy.from_bytes(policy_file.read_bytes())
+        replacements = {"token": token, **attested.result(), **kept.result()}
+        tell.step("the log's signer makes its token and key (Ed25519), the witness and the attester their keys")
+        made = shared.result()
+    tell.step("five parties, each with a token of its own, make the key of wallet Warm: 3 of 5 sign, nobody holds it")
+    return [*keys, made.wallet_key], {**replacements, **made.replacements}
+
+
+def _agree(layout: Layout, cast: Cast, environment: dict[str, str], compiling: list[object], tell: Teller) -> Policy:
+    """Compile the first policy, have it signed, and hand the signed one to the web tier."""
+    web, file = layout.accounts.web, layout.papers / "genesis.json"
+    run_as(web, "manage.py", "genesis", "compile", *compiling, "--out", file, env=environment)
+    policy = Policy.from_bytes(file.read_bytes())
     tell.step(f"first policy compiled; {' and '.join(POLICY_ADMINS)} compare and sign {policy.digest[:16]}…")
     consents = _sign_genesis(policy, cast, layout)
-    signed = layout.papers / "genesis-signed.json"
-    import_ = ("manage.py", "genesis", "sign-import", "--policy", policy_file, "--digest", policy.digest)
-    run_as(web, *(*import_, "--out", signed, "--consents", *consents), env=environment)
-    _install_pins(layout, cast, policy, signed)
-    tell.step("pins installed at both signers' and at the consent host's console; the witness told its log's name")
-    people = layout.web / "people.json"
+    importing = ("manage.py", "genesis", "sign-import", "--policy", file, "--digest", policy.digest)
+    run_as(web, *importing, "--out", _signed(layout), "--consents", *consents, env=environment)
+    return policy
+
+
+def _signed(layout: Layout) -> Path:
+    return layout.papers / "genesis-signed.json"
+
+
+def _seed(layout: Layout, cast: Cast, node: Node, environment: dict[str, str]) -> None:
+    people, web = layout.web / "people.json", layout.accounts.web
     cast.people_write(people)
     if web is not None:
         os.chown(people, web, web)
     people.chmod(0o600)
     run_as(web, "-m", "demo.seed", "--people", people, "--node", node.url, env=environment)
     people.unlink()
+
+
+def found(
+    layout: Layout,
+    node: Node,
+    environment: dict[str, str],
+    *,
+    caller: int | None,
+    tables: Callable[[], object],
+    tell: Teller,
+) -> Institution:
+    """Found the institution.
+
+    Args:
+        layout: Prepared folders.
+        node: The chain.
+        environment: The web tier's settings.
+        caller: The user that may reach the signers' sockets; None: our own.
+        tables: Returns once the web tier's tables are there.
+        tell: Where progress is told.
+    """
+    cast, token = Cast(), _deploy_token(node)
+    keys, replacements = _all_keys(layout, node, token, caller, tell)
+    key_files = []
+    for key in keys:
+        _fund(node, token, key["address"])
+        key_files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
+        key_files[-1].write_text(json.dumps(key), encoding="utf-8")
+        kind = "five parties" if key["label"] == LABEL else "HSM"
+        tell.step(f"wallet {key['label']} ({kind}): {key['address']}, funded on the demo chain")
+    enrolments = cast.enrolment_write(layout.papers)
+    sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
+    tables()
+    compiling = ["--description", DESCRIPTION, *sets, "--wallet-key", *key_files, "--enrolment", *enrolments]
+    policy = _agree(layout, cast, environment, compiling, tell)
+    with ThreadPoolExecutor(1) as beside:
+        seeded = beside.submit(_seed, layout, cast, node, environment)
+        _install_pins(layout, cast, policy, _signed(layout))
+        seeded.result()
+    tell.step("pins installed at every signer's and at the consent host's console; the witness told its log's name")
     return Institution(layout=layout, cast=cast, policy=policy, token=token, node=node)
 
 

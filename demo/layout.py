@@ -8,10 +8,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB_UID, SIGNER_UID, COURIER_UID, CONSENT_UID, LOG_UID, WITNESS_UID, ATTESTER_UID = range(64_101, 64_108)
 """Numbers without an entry in the user database: nothing on the machine belongs to them."""
+PARTIES = ("party-1", "party-2", "party-3", "party-4", "party-5")
+"""Roster ids of those who hold a share of the threshold wallet, in the order of their indices."""
+PARTY_UIDS = dict(zip(PARTIES, range(64_108, 64_113), strict=True))
 _PROBE_SECONDS = 20
 
 
@@ -26,6 +33,11 @@ class Accounts:
     log: int | None
     witness: int | None
     attester: int | None
+    parties: Mapping[str, int] | None
+
+    def party(self, name: str) -> int | None:
+        """Return the user of one party."""
+        return None if self.parties is None else self.parties[name]
 
     @property
     def separate(self) -> bool:
@@ -38,9 +50,11 @@ def accounts_choose() -> tuple[Accounts, str]:
 
     Only root can choose users, and they must be able to run this very interpreter and read this folder.
     """
-    together = Accounts(web=None, signer=None, courier=None, consent=None, log=None, witness=None, attester=None)
+    together = Accounts(
+        web=None, signer=None, courier=None, consent=None, log=None, witness=None, attester=None, parties=None
+    )
     if os.geteuid() != 0:
-        return together, "not root: web, signers, courier and witness share one user"
+        return together, "not root: web, signers, parties, courier and witness share one user"
     probe = subprocess.run(
         [sys.executable, "-c", "import core.verify"],
         cwd=ROOT,
@@ -61,6 +75,7 @@ def accounts_choose() -> tuple[Accounts, str]:
         log=LOG_UID,
         witness=WITNESS_UID,
         attester=ATTESTER_UID,
+        parties=PARTY_UIDS,
     )
     return apart, ""
 
@@ -91,6 +106,19 @@ class Layout:
     def log_socket(self) -> Path:
         """Where the log's signer listens."""
         return self.base / "log-socket" / "signer.sock"
+
+    def party(self, name: str) -> Path:
+        """Return a party's own folder: token, PIN, share, pins, journal."""
+        return self.base / name
+
+    def party_socket(self, name: str) -> Path:
+        """Return where a party listens."""
+        return self.base / f"{name}-socket" / "signer.sock"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Every socket of a signer."""
+        return (self.socket_dir / "signer.sock", self.log_socket, *map(self.party_socket, PARTIES))
 
     @property
     def witness(self) -> Path:
@@ -144,6 +172,9 @@ class Layout:
             self.papers: (self.accounts.web, 0o755),
             self.logs: (None, 0o755),
         }
+        for name in PARTIES:
+            owners[self.party(name)] = (self.accounts.party(name), 0o700)
+            owners[self.party_socket(name).parent] = (self.accounts.party(name), 0o755)
         for folder, (owner, mode) in owners.items():
             folder.mkdir()
             folder.chmod(mode)
@@ -151,6 +182,6 @@ class Layout:
                 os.chown(folder, owner, owner)
         if caller is not None:
             # Set-group-id: the socket belongs to the caller's group, without an entry in the group database.
-            for folder in (self.socket_dir, self.log_socket.parent):
-                os.chown(folder, -1, caller)
-                folder.chmod(0o2755)
+            for place in self.sockets:
+                os.chown(place.parent, -1, caller)
+                place.parent.chmod(0o2755)

@@ -6,7 +6,9 @@ import compileall
 import os
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -14,16 +16,16 @@ import requests
 from demo.attesting import ATTESTER_ID, ATTESTER_PORT, attester_url
 from demo.institution import SIGNER_ID, Institution, found, web_origin
 from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
-from demo.layout import ROOT, Layout, accounts_choose
+from demo.layout import PARTIES, ROOT, Layout, accounts_choose
 from demo.services.anvil import anvil
 from demo.services.postgres import postgres
-from demo.services.processes import ServiceError, running, stop
+from demo.services.processes import ServiceError, reachable, running, stop
 from demo.services.redis import redis
 from demo.steps import run_as
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from demo.services.postgres import Cluster
@@ -56,24 +58,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _reachable(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
-
-
 class Site:
     """Runs one process after another, each under its own user, and remembers their ids."""
 
-    def __init__(self, stack: ExitStack, layout: Layout, environment: dict[str, str], owner: dict[str, str]) -> None:
-        """Remember where things go; `owner` holds the settings of whoever owns the tables."""
+    def __init__(self, stack: ExitStack, layout: Layout, environment: dict[str, str]) -> None:
+        """Remember where things go; `owner` will hold the settings of whoever owns the tables."""
         self._stack = stack
         self._layout = layout
-        self.environment = environment
-        self.owner = owner
+        self.environment = self.owner = environment
         self.pids: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -94,9 +86,30 @@ class Site:
         self.pids[name] = process.pid
         self._processes[name] = process
 
-    def stop(self, name: str) -> None:
-        """Stop one process; `start` may start it again."""
-        stop(self._processes.pop(name))
+    @staticmethod
+    def start_all(*starts: Callable[[], None]) -> None:
+        """Start several at the same time, and wait until all are ready."""
+        with ThreadPoolExecutor(max(1, len(starts))) as pool:
+            for started in [pool.submit(start) for start in starts]:
+                started.result()
+
+    def stop(self, *names: str) -> None:
+        """Stop processes at the same time; `start` may start them again."""
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            list(pool.map(stop, [self._processes.pop(name) for name in names]))
+
+    def stop_all(self) -> None:
+        """Stop every process, at the same time."""
+        self.stop(*self._processes)
+
+    def party_start(self, name: str) -> None:
+        """Start one party of the threshold wallet."""
+        layout = self._layout
+        self.signer_start(name, layout.accounts.party(name), layout.party(name), layout.party_socket(name))
+
+    def signer_start(self, name: str, uid: int | None, state: Path, place: Path) -> None:
+        """Start a signer on its folder; `place` is where it listens."""
+        self.start(name, uid, "-m", "signer", "serve", "--state", state, ready=partial(reachable, place))
 
     def witness_start(self) -> None:
         """Start the witness. Its leases are short, so that the story can wait for one to end."""
@@ -114,7 +127,8 @@ class Site:
 
 def _sockets(layout: Layout) -> dict[str, Path]:
     """Return where each signer listens."""
-    return {SIGNER_ID: layout.socket_dir / "signer.sock", LOG_SIGNER_ID: layout.log_socket}
+    parties = {name: layout.party_socket(name) for name in PARTIES}
+    return {SIGNER_ID: layout.socket_dir / "signer.sock", LOG_SIGNER_ID: layout.log_socket, **parties}
 
 
 def witness_url() -> str:
@@ -187,58 +201,75 @@ def _migrate(layout: Layout, environment: dict[str, str], cluster: Cluster | Non
     return owner
 
 
-def _start_signers(site: Site, layout: Layout) -> None:
-    """Start the wallets' signer, the log's signer, the witness and the attester."""
+def _signer_starts(site: Site, layout: Layout) -> list[Callable[[], None]]:
+    """Return what starts the signers, the parties, the witness, the attester and the consent host."""
     sockets, accounts = _sockets(layout), layout.accounts
-    for name, uid, state, place in (
-        ("signer", accounts.signer, layout.signer, sockets[SIGNER_ID]),
-        ("log-signer", accounts.log, layout.log, sockets[LOG_SIGNER_ID]),
-    ):
-        command = ("-m", "signer", "serve", "--state", state)
-        site.start(name, uid, *command, ready=lambda place=place: _reachable(place))
-    site.witness_start()
     attester = ("-m", "attester", "serve", "--state", layout.attester, "--port", str(ATTESTER_PORT))
-    site.start("attester", accounts.attester, *attester, ready=lambda: _answers(f"{attester_url()}/status"))
-
-
-def _start_web(site: Site, layout: Layout) -> None:
     consent = ("-m", "consent", "serve", "--root", layout.consent, "--port", str(CONSENT_PORT))
-    site.start(
-        "consent",
-        layout.accounts.consent,
-        *consent,
-        ready=lambda: _answers(f"http://localhost:{CONSENT_PORT}/"),
-    )
+    return [
+        partial(site.signer_start, "signer", accounts.signer, layout.signer, sockets[SIGNER_ID]),
+        partial(site.signer_start, "log-signer", accounts.log, layout.log, sockets[LOG_SIGNER_ID]),
+        *(partial(site.party_start, name) for name in PARTIES),
+        site.witness_start,
+        partial(
+            site.start, "attester", accounts.attester, *attester, ready=lambda: _answers(f"{attester_url()}/status")
+        ),
+        partial(
+            site.start,
+            *("consent", accounts.consent, *consent),
+            ready=lambda: _answers(f"http://localhost:{CONSENT_PORT}/"),
+        ),
+    ]
+
+
+def _web_starts(site: Site, layout: Layout, *, full: bool) -> list[Callable[[], None]]:
+    """Return what starts the web tier; in full mode with a worker, beat and the sequencer."""
+    uid, environment = layout.accounts.web, site.environment
     web = ("-m", "gunicorn", "config.wsgi", "--config", "python:config.gunicorn", "--bind", f"127.0.0.1:{WEB_PORT}")
-    site.start(
-        "web", layout.accounts.web, *web, ready=lambda: _answers(web_origin() + "/sign-in/"), **site.environment
-    )
-
-
-def _start_workers(site: Site, layout: Layout) -> None:
-    """Full mode: workers, beat, the sequencer, and a courier for each signer: it knows the broker and one socket."""
-    environment = site.environment
     celery = ("-m", "celery", "--app", "config.celery")
-    site.start(
-        "worker",
-        layout.accounts.web,
-        *(*celery, "worker", "--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO"),
-        *("--hostname", "worker@countersign"),
-        ready=" ready.",
-        **environment,
-    )
-    beat = ("beat", "--loglevel", "INFO", "--schedule", layout.web / "beat-schedule")
-    site.start("beat", layout.accounts.web, *celery, *beat, ready="beat: Starting", **environment)
+    worker = (*celery, "worker", "--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO")
+    beat = (*celery, "beat", "--loglevel", "INFO", "--schedule", layout.web / "beat-schedule")
     # What gives entries their places runs on its own: the log does not wait for a worker that waits for a signer.
     sequence = ("manage.py", "audit_sequence", "--interval", "100")
-    site.start("sequencer", layout.accounts.web, *sequence, ready=lambda: True, **environment)
-    for name, (signer, place) in zip(("courier", "log-courier"), _sockets(layout).items(), strict=True):
-        courier = {
-            "COUNTERSIGN_BROKER_URL": environment["COUNTERSIGN_BROKER_URL"],
-            "COUNTERSIGN_SIGNER_SOCKETS": f"{signer}={place}",
-        }
-        command = ("-m", "courier", "--signer", signer)
-        site.start(name, layout.accounts.courier, *command, ready=" ready.", **courier)
+    starts: list[Callable[[], None]] = [
+        partial(site.start, "web", uid, *web, ready=lambda: _answers(web_origin() + "/sign-in/"), **environment)
+    ]
+    if full:
+        named = ("--hostname", "worker@countersign")
+        starts += [
+            partial(site.start, "worker", uid, *worker, *named, ready=" ready.", **environment),
+            partial(site.start, "beat", uid, *beat, ready="beat: Starting", **environment),
+            partial(site.start, "sequencer", uid, *sequence, ready=lambda: True, **environment),
+        ]
+    return starts
+
+
+def courier_name(signer: str) -> str:
+    """Return what the process of a signer's courier is called here."""
+    return {SIGNER_ID: "courier", LOG_SIGNER_ID: "log-courier"}.get(signer, f"courier-{signer}")
+
+
+def _courier_starts(site: Site, layout: Layout) -> list[Callable[[], None]]:
+    """Return what starts a courier for each signer and each party: it knows the broker and one socket."""
+    return [
+        partial(
+            site.start,
+            *(courier_name(signer), layout.accounts.courier, "-m", "courier", "--signer", signer),
+            ready=" ready.",
+            COUNTERSIGN_BROKER_URL=site.environment["COUNTERSIGN_BROKER_URL"],
+            COUNTERSIGN_SIGNER_SOCKETS=f"{signer}={place}",
+        )
+        for signer, place in _sockets(layout).items()
+    ]
+
+
+def _tell_isolation(missing: str, *, full: bool, tell: Teller) -> None:
+    if missing:
+        tell.step(f"isolation: {missing}")
+        return
+    tell.step("isolation: web, signers, each party, courier, witness and consent host run under users of their own")
+    if not full:
+        tell.step("isolation: the courier is a thread of the web tier (FULL=1 gives it processes and a user)")
 
 
 @contextmanager
@@ -259,25 +290,25 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
     accounts, missing = accounts_choose()
     layout = Layout(base, accounts)
     layout.prepare(caller=accounts.courier if full else accounts.web)
-    if missing:
-        tell.step(f"isolation: {missing}")
-    else:
-        tell.step("isolation: web, signers, courier, witness and consent host run under users of their own")
-        if not full:
-            tell.step("isolation: the courier is a thread of the web tier (FULL=1 gives it a process and a user)")
-    with ExitStack() as stack:
+    _tell_isolation(missing, full=full, tell=tell)
+    caller = accounts.courier if full else accounts.web
+    with ExitStack() as stack, ThreadPoolExecutor(2) as beside:
         environment, cluster = _environment(layout), None
         if full:
             cluster, services = _full_services(stack, layout, tell)
             environment |= services
-        owner = _migrate(layout, environment, cluster)
+        site = Site(stack, layout, environment)
+        # Tables and couriers wait for nobody's keys.
+        tables = beside.submit(_migrate, layout, environment, cluster)
+        couriers = beside.submit(site.start_all, *(_courier_starts(site, layout) if full else ()))
         node = stack.enter_context(anvil(block_time_s=_BLOCK_SECONDS, directory=layout.base / "chain"))
-        caller = accounts.courier if full else accounts.web
-        institution = found(layout, node, environment, [os.geteuid() if caller is None else caller], tell)
-        site = Site(stack, layout, environment, owner)
-        _start_signers(site, layout)
-        _start_web(site, layout)
-        if full:
-            _start_workers(site, layout)
+        institution = found(layout, node, environment, caller=caller, tables=tables.result, tell=tell)
+        site.owner = tables.result()
+        site.start_all(*_signer_starts(site, layout))
+        site.start_all(*_web_starts(site, layout, full=full))
+        couriers.result()
         tell.step("running: " + ", ".join(f"{name} (pid {pid})" for name, pid in site.pids.items()))
-        yield institution, site
+        try:
+            yield institution, site
+        finally:
+            site.stop_all()

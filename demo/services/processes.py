@@ -84,6 +84,16 @@ def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.
         process.wait()
 
 
+def reachable(path: Path) -> bool:
+    """Whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
 def unprivileged_user() -> str | None:
     """Name an account without rights for servers that refuse to run as root; None when we are not root."""
     if os.geteuid() != 0:

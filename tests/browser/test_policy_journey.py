@@ -138,7 +138,7 @@ def history(founded: Institution) -> None:
 def described(founded: Institution) -> dict[str, Any]:
     """Return the demonstration's description. Keys of machines are of no interest here: a draft keeps them."""
     text = DESCRIPTION.read_text(encoding="utf-8")
-    keys = dict.fromkeys(re.findall(r"\$\{([a-z_]+)\}", text), "0x" + "00" * 32)
+    keys = dict.fromkeys(re.findall(r"\$\{([a-z0-9_]+)\}", text), "0x" + "00" * 32)
     rows: dict[str, Any] = description_parse(text=text, json_text=False, replacements=keys | {"token": founded.token})
     return rows
 

@@ -16,4 +16,4 @@ def test_the_roots_are_the_policys() -> None:
     assert (flag, named_key(log)) == ("--log", (roots.origin, LOG_KEY))
     assert (other, named_key(witness)) == ("--witness", (WITNESS_ID, WITNESS_KEY))
     assert [witness.id for witness in policy.witnesses] == [WITNESS_ID]
-    assert [signer.id for signer in policy.signers if signer.public_key is not None] == [LOG_SIGNER_ID]
+    assert [signer.id for signer in policy.signers if signer.public_key == roots.log_key] == [LOG_SIGNER_ID]

@@ -27,7 +27,7 @@ from demo.softkey import SoftKey
 from policies.genesis import description_parse, enrolments_read, genesis_compile, wallet_key_read
 from policies.models import PolicyVersion
 from policies.selectors import policy_active
-from tests.factories.description import ATTESTER_KEY, DEMO, LOG_KEY, SETS, WITNESS_KEY, demo_text
+from tests.factories.description import ATTESTER_KEY, DEMO, LOG_KEY, PARTY_KEYS, SETS, WITNESS_KEY, demo_text
 from tests.factories.world import TOKEN_CONTRACT, header
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def test_compiling_needs_no_database(files: Files) -> None:
     assert {s.id: (s.role, s.public_key) for s in policy.signers} == {
         "hsm-1": (SignerRole.HSM, None),
         "log-1": (SignerRole.LOG, LOG_KEY),
+        **{f"party-{place}": (SignerRole.PARTY, key) for place, key in enumerate(PARTY_KEYS, start=1)},
     }
     (witness,) = policy.witnesses
     assert (witness.id, witness.public_key, policy.witness_threshold) == ("witness-1", WITNESS_KEY, 1)
@@ -175,12 +176,13 @@ def test_compiling_needs_no_database(files: Files) -> None:
 
 def test_a_wallet_key_goes_to_the_wallet_that_it_names(files: Files) -> None:
     """Files without a label are handed out in order; one with a label is nobody else's."""
-    first, second = files.wallets[:2]
+    first, second, third = files.wallets
     labelled = {**json.loads(Path(first).read_text()), "label": "Drill"}
     Path(first).write_text(json.dumps(labelled))
     files.compile()
     wallets = {w.label: w.address for w in Policy.from_bytes(Path(files.policy).read_bytes()).wallets}
-    assert wallets == {"Drill": labelled["address"], "Treasury": json.loads(Path(second).read_text())["address"]}
+    rest = [json.loads(Path(path).read_text())["address"] for path in (second, third)]
+    assert wallets == {"Drill": labelled["address"], "Treasury": rest[0], "Warm": rest[1]}
 
 
 def broken(text: str, before: str, after: str) -> str:
