@@ -77,9 +77,20 @@ elif not path.is_file() or path.read_text() != text:
     sys.exit("setup: mpc/licences.json is not what cargo says of mpc/Cargo.lock")' "$@"
 }
 
+# What builds the wheel. A demonstration has none of the developers' tools: then only this one, as their lock has it.
+maturin_tool() {
+    local lock
+    [[ ! -x .venv/bin/maturin ]] || return 0
+    lock=$(mktemp)
+    sed -n '/^maturin==/,/[^\\]$/p' requirements-dev.txt >"$lock"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$lock"
+    rm -f "$lock"
+}
+
 build_extension() {
     local kept=$1 new tools
     rust_toolchain
+    maturin_tool
     RUSTC=$rustc crate_licences
     say "building the threshold extension with $("$rustc" --version)"
     mkdir -p "$(dirname "$kept")"
