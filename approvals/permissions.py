@@ -103,7 +103,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     | _SEE_CHAINS
     | _SEE_CUSTODY
     | _tables("chains", "*", may=("add", "change"))
-    | _tables("custody", "chainrule", may=("add", "change")),
+    | _tables("custody", "chainrule", "hsmmodule", may=("add", "change"))
+    | _tables("custody", "walletkey", may=("change",)),
     Role.AUDITOR: frozenset(
         {
             Permission.SEE_ALL,

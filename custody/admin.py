@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 
+from custody.key_services import hsm_module_set, key_period_set
 from custody.models import (
     BalancePoint,
     BroadcastAttempt,
     CancelOrder,
     ChainRule,
     Confirmation,
+    HsmModule,
     Job,
     LedgerCursor,
     NonceAssignment,
@@ -19,6 +21,8 @@ from custody.models import (
     StrangeOutflow,
     Transmission,
     Wallet,
+    WalletKey,
+    WalletKeyEvent,
 )
 from custody.services import chain_rule_set
 
@@ -171,3 +175,66 @@ class ChainRuleAdmin(admin.ModelAdmin[ChainRule]):
         """Save and record, by the service."""
         del form, change
         chain_rule_set(actor=f"user:{request.user.get_username()}", rule=obj)
+
+
+class _KeptBeside(admin.ModelAdmin):  # type: ignore[type-arg]  # parametrised by its subclasses' registration
+    """Changed by its service, which records it; never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse."""
+        del request, obj
+        return False
+
+
+@admin.register(WalletKey)
+class WalletKeyAdmin(_KeptBeside):
+    """Keys of wallets. Here their cryptoperiod is set; their state moves on the wallet's own page."""
+
+    list_display = ("wallet", "state", "period_days", "activated_at", "why")
+    list_filter = ("state",)
+    list_select_related = ("wallet",)
+    fields = ("wallet", "state", "period_days", "registered_at", "activated_at", "why")
+    readonly_fields = ("wallet", "state", "registered_at", "activated_at", "why")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: a key comes with its wallet."""
+        del request
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: WalletKey,
+        form: forms.ModelForm[WalletKey],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save and record, by the service."""
+        del form, change
+        key_period_set(actor=f"user:{request.user.get_username()}", wallet=obj.pk, days=obj.period_days)
+
+
+@admin.register(WalletKeyEvent)
+class WalletKeyEventAdmin(ReadOnlyAdmin):
+    """What happened to keys, with what was attached."""
+
+    list_display = ("key", "event", "before", "after", "actor", "at")
+    list_filter = ("event",)
+
+
+@admin.register(HsmModule)
+class HsmModuleAdmin(_KeptBeside):
+    """What somebody looked up about modules: certificate, level, status, sunset."""
+
+    list_display = ("manufacturer", "model", "firmware", "certificate", "level", "status", "sunset", "looked_up")
+    list_filter = ("status",)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: HsmModule,
+        form: forms.ModelForm[HsmModule],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save and record, by the service."""
+        del form, change
+        hsm_module_set(actor=f"user:{request.user.get_username()}", module=obj)

@@ -35,3 +35,11 @@ class SignerWaitsError(CustodyError):
 
 class SignerAnswerError(SignerWaitsError):
     """The answer is not what a signer may answer. Nothing of it is used."""
+
+
+class KeyInputError(CustodyError):
+    """There is no such key, or a reason or piece of evidence is missing or cannot be stored."""
+
+
+class KeyBusyError(CustodyError):
+    """Cases are under way that the key would still have to sign."""

@@ -16,6 +16,7 @@ from core.custody_lifecycle import JobState
 from core.documents.roster import Wallet as RosterWallet
 from core.documents.roster import WalletKind
 from custody.machine import Kind
+from custody.models_keys import HsmModule, WalletKey, WalletKeyEvent
 from custody.models_ledger import BalancePoint, LedgerCursor, StrangeOutflow
 from custody.models_parties import PartyCertificate, signers_problem
 
@@ -29,6 +30,7 @@ __all__ = [
     "Confirmation",
     "ConfirmationStatus",
     "Finality",
+    "HsmModule",
     "Job",
     "LedgerCursor",
     "NonceAssignment",
@@ -37,6 +39,8 @@ __all__ = [
     "StrangeOutflow",
     "Transmission",
     "Wallet",
+    "WalletKey",
+    "WalletKeyEvent",
 ]
 
 _DIGEST = 64

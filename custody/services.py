@@ -17,7 +17,10 @@ from core.documents.mandate import SingleOrder
 from core.errors import EncodingError
 from core.evm import address_of
 from custody.errors import JobInputError
+from custody.key_brake import case_problem
+from custody.key_transitions import key_activate
 from custody.models import CancelOrder, CancelState, ChainRule, Job, Wallet
+from custody.models_keys import WalletKey
 from custody.wake import wake
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ def wallet_create(
     )
     wallet.full_clean()
     wallet.save(force_insert=True)
+    WalletKey.objects.create(wallet=wallet)
     entry_append(
         actor=actor,
         tag=AuditTag.WALLET_CHANGED,
@@ -109,6 +113,7 @@ def job_create(
     wallet = Wallet.objects.filter(pk=intent.wallet).first()
     if wallet is None:
         raise JobInputError(f"wallet {intent.wallet} is not held here")
+    _key_takes(wallet, intent, actor, now)
     job, created = Job.objects.get_or_create(
         intent_digest=intent.digest,
         defaults={
@@ -130,6 +135,19 @@ def job_create(
         entry_append(actor=actor, tag=AuditTag.JOB_CREATED, subject=intent.digest, payload=payload)
     transaction.on_commit(wake)
     return job
+
+
+def _key_takes(wallet: Wallet, intent: Intent, actor: str, now: dt.datetime) -> None:
+    """Let a case in for a key that takes it; the first one begins its cryptoperiod.
+
+    Locked, so that nobody retires the key at the same moment.
+    """
+    key = WalletKey.objects.select_for_update().filter(pk=wallet.pk).first()
+    problem = case_problem(key=key, intent=intent)
+    if problem:
+        raise JobInputError(problem)
+    if key is not None:
+        key_activate(key=key, actor=actor, now=now)
 
 
 CANCELLABLE = frozenset({JobState.PINNED, JobState.WAITING, JobState.SIGNED, JobState.LIVE})

@@ -22,6 +22,7 @@ from custody.confirm import job_follow, job_guard, job_observe
 from custody.doubts import job_doubt
 from custody.errors import LaneError, LeaseLostError
 from custody.failpoints import failpoint
+from custody.key_brake import key_brake, may_raise
 from custody.lanes import nonce_pin
 from custody.machine import Act, Finding, Step, step_of, unmined_act
 from custody.models import BroadcastAttempt, Job
@@ -94,7 +95,7 @@ def _watch(claim: Claim, now: dt.datetime) -> None:
     act = unmined_act(
         finding=finding,
         unsent=any(one.sent_at is None for one in sent),
-        can_raise=is_first_open(job=job) and can_raise(job=job, sent=sent),
+        can_raise=is_first_open(job=job) and can_raise(job=job, sent=sent) and may_raise(job=job),
         raise_due=job.raise_at is not None and job.raise_at <= now,
         resend_due=any(one.sent_at is None or one.sent_at <= now - resend_interval() for one in sent),
     )
@@ -140,11 +141,16 @@ def job_advance(*, claim: Claim, now: dt.datetime) -> None:
     """Advance a claimed job by one step. Whatever goes wrong, the job waits and is tried again."""
     job = Job.objects.get(pk=claim.job_id)
     state = JobState(job.state)
-    step = _STEPS.get(step_of(state, cancel_due=cancel_due(job=job, now=now) is not None))
+    due = step_of(state, cancel_due=cancel_due(job=job, now=now) is not None)
+    step = _STEPS.get(due)
     if step is None:
         with job_locked(claim=claim) as job:
             job.due_at = job.lease_until = None
             job.save(update_fields=["due_at", "lease_until"])
+        return
+    brake = key_brake(job=job, step=due, now=now)
+    if brake:
+        _hold(claim, "key", brake, now)
         return
     try:
         step(claim, now)

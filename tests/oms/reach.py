@@ -132,6 +132,7 @@ _WRITTEN_BY: dict[tuple[str, str], frozenset[Role]] = {
     ("chains_pricefeed", "add"): frozenset({OPERATOR}),
     ("chains_pricerule", "add"): frozenset({OPERATOR}),
     ("custody_chainrule", "add"): frozenset({OPERATOR}),
+    ("custody_hsmmodule", "add"): frozenset({OPERATOR}),
     ("policies_policydraft", "add"): frozenset({ADMIN}),
     ("policies_policydraft", "delete"): frozenset({ADMIN}),
 }

@@ -152,6 +152,8 @@ ADMIN_WRITES = {
     "chains.asset": "test_chains_changed_in_the_admin_are_recorded",
     "chains.pricefeed": "tests/oms/test_price_pages.py",
     "custody.chainrule": "tests/custody/test_admin.py",
+    "custody.walletkey": "tests/custody/test_admin.py",
+    "custody.hsmmodule": "tests/custody/test_admin.py",
     "chains.pricerule": "tests/oms/test_price_pages.py",
     "policies.policydraft": "tests/policies",
 }
