@@ -104,6 +104,8 @@ def _check_mandate(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> No
     require(isinstance(mandate.order, SingleOrder), Refusal.UNSUPPORTED, "parent orders are not signed yet")
     same = isinstance(mandate.order, SingleOrder) and mandate.order.intent == intent
     require(same, Refusal.INTENT_MISMATCH, "the intent is not the one that the mandate holds")
+    placed = mandate.nonce in (None, bundle.attempt.nonce)
+    require(placed, Refusal.NONCE, f"the mandate is for nonce {mandate.nonce} only")
     first = journal.start.not_before if journal.start is not None else now + 1
     require(
         min(mandate.header.created, intent.header.created) >= first,

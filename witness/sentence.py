@@ -134,7 +134,8 @@ def mandate_sentence(mandate: Mandate, policy: Policy) -> str:
         raise DocumentError(msg)
     intent = order.intent
     calls = open_calls(intent.chain, intent.to, intent.value, intent.data, books_of(policy), sender=intent.sender)
-    return f"{_does(policy, intent, calls)} — asked by {_asker(policy, mandate.asker)}"
+    only = "" if mandate.nonce is None else f", at nonce {mandate.nonce} only"
+    return f"{_does(policy, intent, calls)}{only} — asked by {_asker(policy, mandate.asker)}"
 
 
 def _signers(names: tuple[str, ...]) -> str:

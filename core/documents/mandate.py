@@ -190,7 +190,11 @@ class ParentOrder:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mandate(Document):
-    """What people consent to: one intent, or a parent order with its budget and closed legs."""
+    """What people consent to: one intent, or a parent order with its budget and closed legs.
+
+    `nonce`: the only one at which it may be signed; null where signers place it. What names its nonce is mined once
+    at most, whoever signs it, also by parties that cannot reach each other.
+    """
 
     TYPE: ClassVar[str] = "mandate"
 
@@ -198,3 +202,11 @@ class Mandate(Document):
     asker: Asker = of(Struct(lambda: Asker))
     purpose: str = of(SENTENCE)
     order: SingleOrder | ParentOrder = of(OneOf(lambda: {"intent": SingleOrder, "parent": ParentOrder}))
+    nonce: int | None = dataclasses.field(default=None, metadata={"codec": Maybe(Integer())})
+
+    def __post_init__(self) -> None:
+        """Refuse a parent order that names one nonce for all its children."""
+        super().__post_init__()
+        if self.nonce is not None and not isinstance(self.order, SingleOrder):
+            msg = "only a mandate over one intent names its nonce"
+            raise ValueError(msg)

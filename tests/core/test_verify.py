@@ -54,6 +54,24 @@ def test_verification_changes_nothing(world: World) -> None:
     assert first.record == second.record
 
 
+def test_a_mandate_that_names_its_nonce_is_signed_at_no_other(world: World) -> None:
+    second = world.mandate(nonce=1)
+    for attempted in (0, 2):
+        assert refused(world, world.bundle(second, nonce=attempted)) is Refusal.NONCE
+    # Also in its own turn only: the lane's next is 0.
+    assert refused(world, world.bundle(second, nonce=1)) is Refusal.NONCE
+    first = verify(world.bundle(world.mandate(nonce=0)), world.pins, world.journal, NOW).record
+    assert first is not None
+    world.journal.apply(world.journal.encode(first))
+    assert verify(world.bundle(second, nonce=1), world.pins, world.journal, NOW).transaction.nonce == 1
+
+
+def test_people_consent_to_the_nonce_that_a_mandate_names(world: World) -> None:
+    bundle = world.bundle(world.mandate(nonce=0))
+    moved = dataclasses.replace(bundle, mandate=dataclasses.replace(bundle.mandate, nonce=None))
+    assert refused(world, moved) is Refusal.CONSENT_MISMATCH
+
+
 def test_a_fee_raise_draws_nothing_again(world: World) -> None:
     bundle = world.bundle(world.mandate(world.intent(value=19 * ETHER)), approvers=("rita", "ravi", "clara"))
     first = verify(bundle, world.pins, world.journal, NOW).record
@@ -182,7 +200,7 @@ def test_each_setting_of_the_catalogue_is_an_institution_that_works() -> None:
 
 
 PARTIES = {Refusal.CERTIFICATE, Refusal.BEHIND, Refusal.SESSION, Refusal.FROZEN}
-ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG} | PARTIES
+ELSEWHERE = {Refusal.BEFORE_JOURNAL, Refusal.WRONG_SIGNER, Refusal.LOG, Refusal.CEREMONY} | PARTIES
 """Not in the catalogue: they need another journal or other pins (above), or are the log signer's or the parties'."""
 UNUSED = {Refusal.WRONG_CHAIN}
 """A wire code that nothing sends: an intent of another chain is malformed, or of an unknown wallet."""

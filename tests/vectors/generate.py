@@ -28,6 +28,7 @@ def documents() -> dict[str, Document]:
         "intent": specimens.intent(),
         "mandate": specimens.mandate(),
         "mandate-parent": specimens.parent_mandate(),
+        "mandate-at-a-nonce": specimens.mandate(nonce=12),
         "policy": rulebook.policy(
             specimens.header("policy", 11, deployment=GENESIS_DEPLOYMENT), specimens.key_enrolment()
         ),

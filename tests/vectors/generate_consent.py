@@ -121,6 +121,8 @@ def _shown(world: World) -> list[Json]:
         _row("ask", native, one, actor="tessa", decision="ask"),
         _row("asker approves", native, one, actor="tessa", decision="approve", blocks=("initiator",)),
         _row("API client", by_client, one, actor="ravi"),
+        _row("at one nonce only", world.mandate(nonce=12), f"{one}, at nonce 12 only"),
+        _row("at the first nonce only", world.mandate(nonce=0), f"{one}, at nonce 0 only"),
         _row("its responsible person", by_client, one, blocks=("initiator",)),
         _row(
             "token",
@@ -261,6 +263,10 @@ def _malformed(world: World) -> list[Json]:
         "no address": {"order.intent.to": "0x1234"},
         "address without its checksum": {"order.intent.to": LISTED.lower(), "order.intent.movements": []},
         "unknown kind of order": {"order.kind": "swap"},
+        "nonce as text": {"nonce": "12"},
+        "nonce below zero": {"nonce": -1},
+        "nonce beyond safe integers": {"nonce": 2**53},
+        "nonce as a boolean": {"nonce": True},
         "another header type": {"header.type": "policy"},
     }
     rows = []

@@ -76,14 +76,15 @@ def intent() -> Intent:
     )
 
 
-def mandate() -> Mandate:
-    """A mandate over that one intent."""
+def mandate(nonce: int | None = None) -> Mandate:
+    """A mandate over that one intent, wherever signers place it or at one nonce only."""
     return Mandate(
         header=header("mandate", 2),
         policy=POLICY,
         asker=Asker(kind=AskerKind.PERSON, id="tessa"),
         purpose="Margin für Zürich: «Collateral» 担保",
         order=SingleOrder(kind="intent", intent=intent()),
+        nonce=nonce,
     )
 
 

@@ -84,13 +84,17 @@ const parentOrder = struct({
   most_children: count,
 });
 
-export const mandate = struct({
-  header: header("mandate"),
-  policy: digest,
-  asker: struct({ kind: choice("person", "client"), id: slug }),
-  purpose: sentence,
-  order: oneOf({ intent: struct({ kind: choice("intent"), intent }), parent: parentOrder }),
-});
+export const mandate = struct(
+  {
+    header: header("mandate"),
+    policy: digest,
+    asker: struct({ kind: choice("person", "client"), id: slug }),
+    purpose: sentence,
+    order: oneOf({ intent: struct({ kind: choice("intent"), intent }), parent: parentOrder }),
+    nonce: maybe(integer()),
+  },
+  (read) => (read.nonce !== null && read.order.kind !== "intent" ? "only a mandate over one intent names its nonce" : null),
+);
 
 export const cancel = struct(
   {

@@ -52,5 +52,6 @@ function does(policy, intent, calls) {
 export function mandateSentence(mandate, policy) {
   const { intent } = mandate.order;
   const asker = findAsker(policy, mandate.asker)?.name ?? "somebody unknown";
-  return `${does(policy, intent, openCalls(intent, policy))} — asked by ${asker}`;
+  const only = mandate.nonce === null ? "" : `, at nonce ${mandate.nonce} only`;
+  return `${does(policy, intent, openCalls(intent, policy))}${only} — asked by ${asker}`;
 }

@@ -94,6 +94,7 @@ export function viewMandate(subject, now) {
       ["Chain", chainWords(intent.chain)],
       askerRow(policy, mandate),
       ["Purpose", mandate.purpose === "" ? small("none given") : mandate.purpose],
+      ["Nonce", mandate.nonce === null ? "The next one of the wallet" : `${mandate.nonce} only`],
       worstRow(policy, intent, calls),
     ]),
     raw(mandate, outer.kind === "unknown"),
