@@ -68,6 +68,20 @@ _ADVICE: dict[str, str] = {
         " for a key in other hands, an allowance that somebody uses, or a token that changes balances."
     ),
     AuditTag.GAS_LOW: "This wallet's coin does not last for gas. Top it up; what it signs meanwhile may hang.",
+    AuditTag.CEREMONY_MOVED: (
+        "A ceremony came to nothing. Its page says what each signer answered; put that right, and draft it anew."
+    ),
+    AuditTag.CEREMONY_NOT_TAKEN: (
+        "A signer refuses a ceremony that its quorum ordered. Its own words are on the ceremony's page. It is asked"
+        " again until the ceremony expires; if it cannot be put right, abandon the ceremony."
+    ),
+    AuditTag.CEREMONY_WAITS: (
+        "A ceremony waits for a signer, or for something that is done at a console. Its page says for whom, and shows"
+        " the commands."
+    ),
+    AuditTag.REFRESH_DUE: (
+        "A threshold wallet's shares were not refreshed for longer than planned. Draft a refresh: Ceremonies, New."
+    ),
     AuditTag.CANCEL_FAILED: "A cancel was not signed. Its page says why; once it expired, propose another one.",
     AuditTag.BALANCE_MISMATCH: "A wallet holds another amount than the books say. Stop its lane and compare.",
     AuditTag.SIGNER_SILENT: (

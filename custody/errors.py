@@ -43,3 +43,21 @@ class KeyInputError(CustodyError):
 
 class KeyBusyError(CustodyError):
     """Cases are under way that the key would still have to sign."""
+
+
+class CeremonyError(CustodyError):
+    """Base of what is wrong with a ceremony."""
+
+
+class CeremonyMissingError(CeremonyError):
+    """There is no such ceremony."""
+
+
+class CeremonyRefusedError(CeremonyError):
+    """It is not possible with this ceremony; the message says why, and what to do. `code` is for machines."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep a code for machines beside the sentence for people."""
+        super().__init__(message)
+        self.code = code
+        self.message = message

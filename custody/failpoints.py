@@ -39,6 +39,8 @@ FAILPOINTS = (
     "custody.cancel_store.after_commit",
     "custody.reorg.before_commit",
     "custody.reorg.after_commit",
+    "custody.ceremony.after_claim",
+    "custody.ceremony.after_answer",
 )
 _passed: Counter[str] = Counter()
 

@@ -16,6 +16,7 @@ from core.custody_lifecycle import JobState
 from core.documents.roster import Wallet as RosterWallet
 from core.documents.roster import WalletKind
 from custody.machine import Kind
+from custody.models_ceremonies import CeremonyLine, CeremonyProgress, CeremonySchedule, KeyCeremony, ProgressState
 from custody.models_keys import HsmModule, WalletKey, WalletKeyEvent
 from custody.models_ledger import BalancePoint, LedgerCursor, StrangeOutflow
 from custody.models_parties import PartyCertificate, signers_problem
@@ -26,16 +27,21 @@ __all__ = [
     "BroadcastOutcome",
     "CancelOrder",
     "CancelState",
+    "CeremonyLine",
+    "CeremonyProgress",
+    "CeremonySchedule",
     "ChainRule",
     "Confirmation",
     "ConfirmationStatus",
     "Finality",
     "HsmModule",
     "Job",
+    "KeyCeremony",
     "LedgerCursor",
     "NonceAssignment",
     "NonceLane",
     "PartyCertificate",
+    "ProgressState",
     "StrangeOutflow",
     "Transmission",
     "Wallet",

@@ -17,7 +17,7 @@ from core.documents.party import Certificate, Reservation, SessionKind, SessionT
 from core.documents.roster import SignerEntry, SignerRole, Wallet, WalletKind
 from core.evm import Type2
 from core.verify import verify
-from tests.factories.world import CHAIN, World
+from tests.factories.world import CHAIN, NOW, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +79,14 @@ class Party:
 class Parties:
     """n parties of which t sign for each of three wallets."""
 
-    def __init__(self, threshold: int = 3, parties: int = 5, **overrides: Any) -> None:  # noqa: ANN401 - of Policy
+    def __init__(
+        self,
+        threshold: int = 3,
+        parties: int = 5,
+        *,
+        now: int = NOW,
+        **overrides: Any,  # noqa: ANN401 - of Policy
+    ) -> None:
         names = tuple(f"party-{place}" for place in range(1, parties + 1))
         keys = {name: Ed25519PrivateKey.generate() for name in names}
         signers = tuple(
@@ -94,7 +101,7 @@ class Parties:
             )
             for name in names
         )
-        plain = World()
+        plain = World(now=now)
         self.wallet = dataclasses.replace(
             plain.policy.wallets[0], kind=WalletKind.MPC, signers=names, threshold=threshold
         )
@@ -104,7 +111,7 @@ class Parties:
             self._another("Third", threshold, names),
         )
         fields = {"signers": signers, "wallets": self.wallets, **overrides}
-        self.world = World(signer=names[0], wallet_public_key=plain.wallet_public_key, overrides=fields)
+        self.world = World(now=now, signer=names[0], wallet_public_key=plain.wallet_public_key, overrides=fields)
         self.size = certificate_size(parties, threshold)
         self.all = {
             name: Party(
