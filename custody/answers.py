@@ -95,8 +95,15 @@ def read_signature(answer: dict[str, object], *, bundle: Bundle) -> Signature | 
         SignerAnswerError: If the bytes are anything else than what was asked for.
     """
     result = result_read(answer)
-    if isinstance(result, Refused):
-        return result
+    return result if isinstance(result, Refused) else signature_check(result, bundle=bundle)
+
+
+def signature_check(result: object, *, bundle: Bundle) -> Signature:
+    """Check that what a signer made is what was asked for, by this wallet.
+
+    Raises:
+        SignerAnswerError: If it is anything else.
+    """
     try:
         signature = read_struct(Signature, result, "signature")
         transaction, seal = decode_signed(signature.raw)
@@ -121,16 +128,26 @@ def read_status(answer: dict[str, object], *, wallet: str) -> LaneStatus:
     result = result_read(answer)
     if isinstance(result, Refused):
         raise SignerAnswerError("answer", "the signer refuses to tell its lanes")
+    return lane_read(result, wallet=wallet)
+
+
+def lane_read(result: dict[str, object], *, wallet: str) -> LaneStatus:
+    """Read a wallet's lane from a status.
+
+    Raises:
+        SignerAnswerError: If it cannot be read.
+    """
     lanes = result.get("lanes")
     if not isinstance(lanes, dict):
         raise SignerAnswerError("answer", "a status without lanes")
     lane = lanes.get(wallet, {"next": 0, "held": {}})
     held = lane.get("held") if isinstance(lane, dict) else None
     next_nonce = lane.get("next") if isinstance(lane, dict) else None
-    if not isinstance(held, dict) or isinstance(next_nonce, bool) or not isinstance(next_nonce, int):
+    cancels = lane.get("cancels", 0) if isinstance(lane, dict) else None
+    if not isinstance(held, dict) or type(next_nonce) is not int or type(cancels) is not int:
         raise SignerAnswerError("answer", "a lane without next and held")
     try:
         read = {int(nonce): DIGEST.read(digest, "held") for nonce, digest in held.items()}
     except (ValueError, CoreError) as error:
         raise SignerAnswerError("answer", f"a lane that cannot be read: {error}") from error
-    return LaneStatus(next_nonce=next_nonce, held=read)
+    return LaneStatus(next_nonce=next_nonce, held=read, cancels=cancels)

@@ -100,7 +100,7 @@ def job_raise(*, claim: Claim, now: dt.datetime) -> None:
     job, fees = planned
     try:
         bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, now=now)
-        answer = signer_ask(job=job, bundle=bundle)
+        answer = signer_ask(job=job, bundle=bundle, now=now)
     except SignerWaitsError as error:
         _not_raised(claim, error.code, error.message, now)
         return
@@ -162,7 +162,7 @@ def job_cancel(*, claim: Claim, order: CancelOrder, now: dt.datetime) -> None:
     fees = Fees(most=case.document.max_fee_per_gas, tip=case.document.max_priority_fee_per_gas)
     try:
         bundle = bundle_build(job=job, nonce=_nonce(job), fees=fees, cancel=case, now=now)
-        answer = signer_ask(job=job, bundle=bundle)
+        answer = signer_ask(job=job, bundle=bundle, now=now)
     except SignerWaitsError as error:
         _not_cancelled(claim, order, error.message, now)
         return

@@ -39,6 +39,7 @@ class PartyCertificate(models.Model):
 
     wallet = models.ForeignKey("custody.Wallet", on_delete=models.PROTECT, related_name="certificates")
     nonce = models.BigIntegerField()
+    intent = models.CharField(max_length=_DIGEST)
     cancels = models.BooleanField(help_text="It reserves the nonce's cancel.")
     signing_hash = models.CharField(max_length=_DIGEST)
     certificate = models.TextField(help_text="As the parties take it, canonical JSON.")

@@ -22,10 +22,14 @@ LANE_MISMATCH = frozenset({Refusal.NONCE, Refusal.INTENT_USED})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LaneStatus:
-    """What a signer says about a wallet's lane: the next nonce that it would take, and what the earlier ones hold."""
+    """What a signer says about a wallet's lane: the next nonce that it would take, and what the earlier ones hold.
+
+    `cancels`: how many cancels it has counted, where it is a party; others do not say.
+    """
 
     next_nonce: int
     held: dict[int, str]
+    cancels: int = 0
 
 
 class Reading(StrEnum):

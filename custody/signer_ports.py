@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from celery import current_app
+from celery.app import app_or_default
 from celery.exceptions import CeleryError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
-from celery.result import allow_join_result
 from django.conf import settings
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
@@ -53,6 +52,10 @@ class SocketSignerPort:
 class QueueSignerPort:
     """Full: a task on the queue of the signer's courier, which runs without Django and without our database."""
 
+    def __init__(self) -> None:
+        """Take the app of the thread that made this: others ask through it as well."""
+        self._app = app_or_default()
+
     def request(self, signer_id: str, frame: dict[str, object]) -> dict[str, object]:
         """Ask over the courier's queue, and wait for its answer.
 
@@ -61,17 +64,17 @@ class QueueSignerPort:
         """
         timeout_seconds = _timeout_seconds()
         try:
-            pending = current_app.send_task(
+            pending = self._app.send_task(
                 COURIER_TASK,
                 args=[signer_id, frame],
                 queue=f"courier.{signer_id}",
                 expires=timeout_seconds,
                 retry=False,
             )
-            # Courier workers are others than ours, so waiting for them cannot wait for ourselves.
-            with allow_join_result():
-                answer: object = pending.get(timeout=timeout_seconds)
-                pending.forget()
+            # Courier workers are others than ours, so waiting for them cannot wait for ourselves. Said for this call:
+            # Celery's switch for it is the whole process's, and several threads ask.
+            answer: object = pending.get(timeout=timeout_seconds, disable_sync_subtasks=False)
+            pending.forget()
         except CeleryTimeoutError as error:
             raise SignerWaitsError("unreachable", f"signer {signer_id}: no answer in time") from error
         except (CeleryError, OperationalError, OSError) as error:

@@ -34,6 +34,7 @@ from custody.log_proofs import bundle_with_log
 from custody.machine import Kind
 from custody.models import Job, NonceAssignment, Transmission
 from custody.nonces import LaneStatus, Reading, refusal_read
+from custody.parties.carry import party_lane, party_sign
 from custody.ports import signer_port
 from custody.selectors import rule_of
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
@@ -106,38 +107,42 @@ def attempt_fees(job: Job) -> Fees | None:
     return Fees(most=job.attempt_most, tip=job.attempt_tip)
 
 
-def signer_ask(*, job: Job, bundle: Bundle) -> Signature | Refused:
-    """Hand a case to the job's signer and check what comes back.
+def signer_ask(*, job: Job, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
+    """Hand a case to the wallet's signer, or to its parties, and check what comes back.
 
     Raises:
         SignerWaitsError: If there is no decision.
         SignerAnswerError: If the bytes are anything else than what was asked for.
     """
     outside_transaction("a signer asked")
-    port = signer_port()
     failpoint("custody.sign.before_request")
-    answer = read_signature(port.request(job.wallet.signers[0], sign_frame(bundle)), bundle=bundle)
+    if job.wallet.is_shared:
+        answer = party_sign(wallet=job.wallet, bundle=bundle, now=now)
+    else:
+        answer = read_signature(signer_port().request(job.wallet.signers[0], sign_frame(bundle)), bundle=bundle)
     failpoint("custody.sign.after_answer")
     return answer
 
 
 def lane_status(*, job: Job) -> LaneStatus:
-    """Ask the job's signer where the wallet's lane stands. By the same courier: it proves nothing.
+    """Ask the wallet's signer, or its parties, where its lane stands. By the same courier: it proves nothing.
 
     Raises:
         SignerWaitsError: If there is no usable answer.
     """
     outside_transaction("a signer asked")
+    if job.wallet.is_shared:
+        return party_lane(wallet=job.wallet, intent=job.intent_digest)
     return read_status(signer_port().request(job.wallet.signers[0], status_frame()), wallet=job.wallet_id)
 
 
-def _ask(job: Job, bundle: Bundle) -> Signature | Refused:
+def _ask(job: Job, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
     """Ask the signer, and hold a refusal against its own lane.
 
     Raises:
         SignerWaitsError: If there is no decision, or our nonces are not the signer's.
     """
-    answer = signer_ask(job=job, bundle=bundle)
+    answer = signer_ask(job=job, bundle=bundle, now=now)
     if isinstance(answer, Signature):
         return answer
     lane, nonce = lane_status(job=job), bundle.attempt.nonce
@@ -208,7 +213,7 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
     nonce = NonceAssignment.objects.get(job=job, released_at__isnull=True).nonce
     try:
         bundle = bundle_build(job=job, nonce=nonce, now=now)
-        answer = _ask(job, bundle)
+        answer = _ask(job, bundle, now)
     except SignerWaitsError as error:
         _wait(claim, error, now)
         return

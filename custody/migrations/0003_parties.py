@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("nonce", models.BigIntegerField()),
+                ("intent", models.CharField(max_length=64)),
                 ("cancels", models.BooleanField(help_text="It reserves the nonce's cancel.")),
                 ("signing_hash", models.CharField(max_length=64)),
                 ("certificate", models.TextField(help_text="As the parties take it, canonical JSON.")),

@@ -25,6 +25,7 @@ from core.names import HASH32
 from core.records import AbortRecord, SignatureRecord
 from core.schema import Items, Struct, read_struct, write_struct
 from mpc import SignSession
+from signer.party.backups import Backups
 from signer.party.envelopes import ENVELOPE, members, written
 from signer.party.kept import Ground, KeptCase
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
@@ -65,6 +66,7 @@ class PartyService(Service):
         self._key = key
         self._sessions: dict[bytes, tuple[Session, Verified]] = {}
         self._kept = KeptCase()
+        self._backups = Backups(state, store, backend)
 
     def handle(self, request: Json, *, now: int) -> Json:
         """Carry out one request, as `Service.handle`."""
@@ -76,6 +78,8 @@ class PartyService(Service):
             "join": self._join,
             "begin": self._begin,
             "turn": self._turn,
+            "backup": lambda told, at: self._backups.seal(told["ceremony"], self.pins, now=at),
+            "drilled": lambda told, at: self._backups.drilled(told["attestation"], self.pins, now=at),
         }
         if op == "sign":
             raise RefusedError(Refusal.UNSUPPORTED, "a party signs in a session with others, never alone")
@@ -85,6 +89,10 @@ class PartyService(Service):
             self.journal.saw(now)
         self._store.catch_up()
         return steps[str(op)](request, now)
+
+    def _lane(self, wallet: str) -> Json:
+        """Say as well how many cancels were counted: whoever keeps certificates sees what is missing here."""
+        return {**super()._lane(wallet), "cancels": self.journal.cancels(wallet)}
 
     def _verify(self, bundle: Bundle, now: int) -> Verified:
         verified = self._kept.take(bundle, self._ground(now))

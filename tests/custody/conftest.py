@@ -40,13 +40,17 @@ ACTOR = "system:test"
 
 
 @dataclasses.dataclass
-class Line:
-    """Everything from a handed-over case to the chain."""
+class Desk:
+    """Everything from a handed-over case to the chain, whoever signs."""
 
     world: World
     node: Node
-    signer: FakeSigner
     proxy: LyingNode
+
+    @property
+    def sockets(self) -> dict[str, str]:
+        """Where whoever signs listens, by roster id."""
+        raise NotImplementedError
 
     def intent(self, **changes: Any) -> Intent:  # noqa: ANN401 - fields of Intent
         """Make an intent of 1 ether, unless told otherwise."""
@@ -143,7 +147,7 @@ class Line:
         """Run a worker process; with a failpoint it kills itself there."""
         given = {
             "database": str(connection.settings_dict["NAME"]),
-            "sockets": {self.world.signer: self.signer.path},
+            "sockets": self.sockets,
         }
         environment = {
             **os.environ,
@@ -165,22 +169,40 @@ class Line:
                 sys.stderr.write(errors.decode(errors="replace"))
 
 
+@dataclasses.dataclass
+class Line(Desk):
+    """A desk whose one signer behaves."""
+
+    signer: FakeSigner
+
+    @property
+    def sockets(self) -> dict[str, str]:
+        """The one signer's."""
+        return {self.world.signer: self.signer.path}
+
+
+def desk_open(*, world: World, settings: Any, stack: ExitStack) -> tuple[Node, LyingNode]:  # noqa: ANN401 - pytest-django's wrapper
+    """Start a node that mines at once, and configure it, behind a proxy, as the only one of its chain."""
+    node = stack.enter_context(anvil())
+    proxy = stack.enter_context(LyingNode(node.url))
+    settings.COUNTERSIGN_SIGNER_TIMEOUT_SECONDS = 2.0
+    settings.COUNTERSIGN_POLL_SECONDS = 0.01
+    settings.COUNTERSIGN_RESEND_SECONDS = 0.2
+    settings.COUNTERSIGN_NODE_TIMEOUT_SECONDS = 0.5
+    node.call("anvil_setBalance", world.wallet.rpartition(":")[2], hex(1000 * ETHER))
+    chain_create(actor=ACTOR, caip2=CHAIN, name="Dev chain", native_symbol="ETH", confirmation_depth=3)
+    node_create(actor=ACTOR, chain=CHAIN, label="anvil", url=proxy.url)
+    return node, proxy
+
+
 @pytest.fixture
 def line(transactional_db: None, settings: Any) -> Iterator[Line]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A line whose node mines at once, with depth 3 and a proxy as the only configured node."""
     world = World(now=int(time.time()))
     with ExitStack() as stack:
-        node = stack.enter_context(anvil())
         signer = stack.enter_context(FakeSigner(world))
-        proxy = stack.enter_context(LyingNode(node.url))
         settings.COUNTERSIGN_SIGNER_SOCKETS = {world.signer: signer.path}
-        settings.COUNTERSIGN_SIGNER_TIMEOUT_SECONDS = 2.0
-        settings.COUNTERSIGN_POLL_SECONDS = 0.01
-        settings.COUNTERSIGN_RESEND_SECONDS = 0.2
-        settings.COUNTERSIGN_NODE_TIMEOUT_SECONDS = 0.5
-        node.call("anvil_setBalance", world.wallet.rpartition(":")[2], hex(1000 * ETHER))
-        chain_create(actor=ACTOR, caip2=CHAIN, name="Dev chain", native_symbol="ETH", confirmation_depth=3)
-        node_create(actor=ACTOR, chain=CHAIN, label="anvil", url=proxy.url)
+        node, proxy = desk_open(world=world, settings=settings, stack=stack)
         wallet_create(
             actor=ACTOR,
             caip10=world.wallet,

@@ -63,7 +63,7 @@ def _points(*parts: str) -> list[str]:
     return [point for point in FAILPOINTS if point.split(".")[1] in parts]
 
 
-LATER = _points("raise", "raise_store", "cancel_store", "reorg", "ceremony")
+LATER = _points("raise", "raise_store", "cancel_store", "reorg", "parties", "ceremony")
 """Points that only some cases come to; each has its own test below."""
 
 

@@ -1,0 +1,168 @@
+"""One case, carried among the parties of its wallet until it is signed, refused, or has to wait.
+
+Killed anywhere, the same case at the same fees is brought again: parties that reserved it give their word again, and
+one that has the signature answers with it. A certificate is stored before its session begins.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING, cast
+
+from core.certificate import certificate_size
+from core.party_script import Case, ScriptError, sign_script
+from custody.answers import lane_read, signature_check, status_frame
+from custody.errors import SignerAnswerError, SignerWaitsError
+from custody.failpoints import failpoint
+from custody.parties.certificates import certificate_keep, certificates_missing
+from custody.parties.group import PARTIES, No, Outcome, group_lane, group_read, outcome_words
+from custody.parties.line import parties_ask, rested
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from core.canonical import Json
+    from core.documents.bundle import Bundle, Signature
+    from core.party_script import Batch, Heard, Script, Signed
+    from custody.answers import Refused
+    from custody.models import Wallet
+    from custody.nonces import LaneStatus
+
+_TEACHINGS_MOST = 16
+"""Batches of certificates that a party is handed before one case; if it missed more, the next case goes on."""
+_troubles: Counter[str] = Counter()
+"""How often a party was in a session that ended without a signature, since it was last in one that did not."""
+
+
+def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
+    """Have a case signed by a wallet's parties.
+
+    Args:
+        wallet: Whose key it takes.
+        bundle: The case.
+        now: The current time.
+
+    Returns:
+        The checked signature; or the refusal, where so many parties refuse that the others can never be enough.
+
+    Raises:
+        SignerWaitsError: Anything else, saying who is there, who agrees and who said no and why.
+    """
+    roster = wallet.roster
+    needed = certificate_size(len(roster.signers), roster.threshold)
+    up, away = _teach(rested(roster.signers, needed=needed))
+
+    def accepts(made: Json) -> bool:
+        try:
+            signature_check(made, bundle=bundle)
+        except SignerAnswerError:
+            return False
+        return True
+
+    case = Case(
+        bundle=bundle.to_json(),
+        deployment=bundle.header.deployment,
+        wallet=roster,
+        ask=tuple(sorted(up, key=lambda name: (_troubles[name], roster.signers.index(name)))),
+        chance=secrets.token_bytes(32),
+        accepts=accepts,
+    )
+    try:
+        made = _drive(sign_script(case), now)
+    except ScriptError as error:
+        resting = {name: No(code="unreachable", message="not asked again yet") for name in roster.signers}
+        for name in (*up, *away):
+            resting.pop(name)
+        said = {name: _read_no(refusal) for name, refusal in error.refusals.items()}
+        outcome = Outcome(parties=roster.signers, needed=needed, agreed=error.agreed, refusals=resting | away | said)
+        read = group_read(outcome)
+        if isinstance(read, SignerWaitsError):
+            raise read from error
+        return read
+    return signature_check(made.signature, bundle=bundle)
+
+
+def _read_no(refusal: Json) -> No:
+    return No(code=str(refusal.get("code")), message=str(refusal.get("message")))
+
+
+def _teach(names: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, No]]:
+    """Ask how far each party's memory reaches and hand it what it missed; who is there, and who is not and why."""
+    statuses, away = parties_ask({name: status_frame() for name in names})
+    for _ in range(_TEACHINGS_MOST):
+        lessons: dict[str, Json] = {}
+        for name, status in statuses.items():
+            try:
+                missing = certificates_missing(lanes=_lanes(status))
+            except SignerAnswerError:
+                # It says nothing that can be read: what it needs is then its own affair.
+                continue
+            if missing:
+                lessons[name] = {"op": "learn", "certificates": missing}
+        learned, _ = parties_ask(lessons) if lessons else ({}, {})
+        if not learned:
+            break
+        statuses, _ = parties_ask({name: status_frame() for name in learned})
+    return tuple(name for name in names if name not in away), away
+
+
+def _lanes(status: Json) -> dict[str, LaneStatus]:
+    named = status.get("lanes")
+    wallets = [wallet for wallet in named if isinstance(wallet, str)] if isinstance(named, dict) else []
+    return {wallet: lane_read(status, wallet=wallet) for wallet in wallets}
+
+
+def _drive(script: Script[Signed], now: dt.datetime) -> Signed:
+    """Carry out a script's requests; remember who was in sessions that came to nothing.
+
+    Raises:
+        ScriptError: If it came to nothing.
+    """
+    members: list[str] = []
+    try:
+        batch = next(script)
+        while True:
+            if batch.step == "join":
+                _troubles.update(members)
+                members = []
+            if batch.step == "begin":
+                members = list(batch.frames)
+            batch = script.send(_carry(batch, now))
+    except StopIteration as end:
+        for name in members:
+            _troubles.pop(name, None)
+        return cast("Signed", end.value)
+    except ScriptError:
+        _troubles.update(members)
+        raise
+
+
+def _carry(batch: Batch, now: dt.datetime) -> Heard:
+    if batch.keep is not None:
+        certificate_keep(certificate=batch.keep, now=now)
+        failpoint("custody.parties.keep")
+    good, bad = parties_ask(batch.frames)
+    failpoint(f"custody.parties.{batch.step.partition(' ')[0]}")
+    return good, {name: {"code": no.code, "message": no.message, "retry": True} for name, no in bad.items()}
+
+
+def party_lane(*, wallet: Wallet, intent: str) -> LaneStatus:
+    """Ask a wallet's parties where its lane stands, and put what they say together. It proves nothing.
+
+    Raises:
+        SignerWaitsError: If so few answer that all who reserved a certified case could be among the silent ones.
+    """
+    roster = wallet.roster
+    needed = certificate_size(len(roster.signers), roster.threshold)
+    statuses, refusals = parties_ask({name: status_frame() for name in roster.signers})
+    lanes: list[LaneStatus] = []
+    for name, status in statuses.items():
+        try:
+            lanes.append(lane_read(status, wallet=wallet.pk))
+        except SignerAnswerError as error:
+            refusals[name] = No(code=error.code, message=error.message)
+    if len(lanes) <= len(roster.signers) - needed:
+        outcome = Outcome(parties=roster.signers, needed=needed, agreed=(), refusals=refusals)
+        raise SignerWaitsError(PARTIES, outcome_words(outcome))
+    return group_lane(lanes, intent=intent)
