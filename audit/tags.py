@@ -59,6 +59,8 @@ class AuditTag(StrEnum):
     REQUEST_MOVED = "oms:request:moved"
     REQUEST_RECHECKED = "oms:request:rechecked"
     REQUEST_STUCK = "oms:request:stuck"
+    REQUEST_HELD = "oms:request:held"
+    REQUEST_RELEASED = "oms:request:released"
     CASE_EXPORTED = "oms:case:exported"
     DOCUMENT_HANDED = "oms:document:handed"
     CASE_VIEWED = "oms:case:viewed"

@@ -119,6 +119,7 @@ COUNTERSIGN_STEP_UP_VIEWS = (
     "admin:custody_hsmmodule_add",
     "admin:custody_hsmmodule_change",
     "admin:policies_draft_propose",
+    "oms:request_release",
     "approvals:person_lock",
     "approvals:person_link",
     "approvals:key_lock",

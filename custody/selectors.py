@@ -15,10 +15,12 @@ from custody.models import (
     ChainRule,
     Confirmation,
     ConfirmationStatus,
+    HsmModule,
     Job,
     NonceAssignment,
     Transmission,
     Wallet,
+    WalletKey,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +74,16 @@ def wallet_list(*, chain: str | None = None) -> QuerySet[Wallet]:
 def wallet_find(*, caip10: str) -> Wallet | None:
     """Return a wallet, or None."""
     return Wallet.objects.select_related("chain").filter(pk=caip10).first()
+
+
+def key_find(*, wallet: str) -> WalletKey | None:
+    """Return where a wallet's key stands in its life, or None where nothing is known of it here."""
+    return WalletKey.objects.filter(pk=wallet).first()
+
+
+def module_find(*, manufacturer: str, model: str, firmware: str) -> HsmModule | None:
+    """Return what was looked up about a module that says this of itself, or None."""
+    return HsmModule.objects.filter(manufacturer=manufacturer, model=model, firmware=firmware).first()
 
 
 def signers_asked() -> list[str]:

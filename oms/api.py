@@ -92,6 +92,7 @@ class AskView(APIView):
             mandate_raw=request_part(request, "mandate"),
             consent_raw=request_part(request, "consent"),
             now=timezone.now(),
+            held=request.query_params.get("held") == "yes",
         )
         return Response({"next": reverse("oms:request", args=[asked.reference]), "state": asked.state}, status=201)
 

@@ -12,6 +12,7 @@ from core.canonical import parse
 from core.documents.roster import SignerRole
 from core.errors import EncodingError
 from core.lifecycle import FINAL, State
+from oms.holds import is_held
 from oms.models import SignerSighting, TransactionRequest
 from oms.presenters import summary_list
 from oms.selectors import requests_of, requests_visible, requests_waiting
@@ -50,6 +51,9 @@ _NEXT: dict[State, str] = {
     State.FAILED: "It was mined and reverted. Fees are spent, the rest is where it was.",
     State.SUPERSEDED: "Call an officer: another transaction took its nonce.",
 }
+
+
+HELD = "People consent or reject. Once it is approved it is held until an operator releases it."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +104,11 @@ def mine(*, user: User) -> list[Mine]:
     own = requests_of(user=user)
     rows = [*own.exclude(state__in=final)[:ROWS], *own.filter(state__in=final)[:ROWS]][:ROWS]
     return [
-        Mine(row=row, why=row.request.sub_status, following=_NEXT.get(State(row.request.state), ""))
+        Mine(
+            row=row,
+            why=row.request.sub_status,
+            following=HELD if is_held(request=row.request) else _NEXT.get(State(row.request.state), ""),
+        )
         for row in summary_list(requests=rows)
     ]
 

@@ -17,6 +17,7 @@ _STANDING = {
     Listing.COOLING: " (not usable yet)",
     Listing.EXPIRED: " (expired)",
 }
+_HELD = "yes"
 _TYPED = ("destination", "amount", "purpose")
 
 
@@ -33,6 +34,7 @@ class NewRequestForm(forms.Form):
     destination = forms.CharField(label="Or another address", max_length=200, strip=False, required=False)
     amount = forms.CharField(label="Amount", max_length=200, strip=False, required=False)
     purpose = forms.CharField(label="Purpose", max_length=1000, strip=False, required=False)
+    held = forms.CharField(label="Once it is approved", widget=forms.Select, strip=False, required=False)
 
     def __init__(self, policy: Policy, data: object = None, *, now: int) -> None:
         """Offer what the policy names. `now` in Unix seconds."""
@@ -44,6 +46,7 @@ class NewRequestForm(forms.Form):
                 ("", "Another address (typed below)"),
                 *((e.address, _entry_words(e, now)) for e in policy.addresses),
             ],
+            "held": [("", "To its signer at once"), (_HELD, "Held until an operator releases it (90 days at most)")],
         }
         for name, options in choices.items():
             widget = self.fields[name].widget
@@ -60,6 +63,11 @@ class NewRequestForm(forms.Form):
     def wanted_destination(self) -> str:
         """The whitelisted address, or what was typed instead."""
         return self.cleaned_data["listed"] or str(self.cleaned_data["destination"])
+
+    @property
+    def wants_hold(self) -> bool:
+        """Whether it waits for an operator once it is approved."""
+        return bool(self.cleaned_data["held"] == _HELD)
 
     def contradicts_itself(self) -> bool:
         """Whether a whitelisted destination was chosen and another one typed."""

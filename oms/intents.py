@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIFETIME_SECONDS = 4 * 60 * 60
 """How long a request may wait for people."""
+HELD_LIFETIME_SECONDS = 90 * 24 * 60 * 60
+"""How long one may wait that is held once people have approved it."""
 NATIVE_GAS, TOKEN_GAS = 21_000, 120_000
 """Gas limits where a failed simulation names none; the request is then shown and goes no further."""
 # Commas only where they group thousands: "1,5" must never become 15.
@@ -30,13 +32,14 @@ _ZERO_ADDRESS = "0x" + "0" * 40
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What was typed, understood. `amount` in base units."""
+    """What was typed, understood. `amount` in base units; `held`: it waits for an operator once it is approved."""
 
     wallet: Wallet
     asset: AssetEntry
     destination: str
     amount: int
     purpose: str
+    held: bool = False
 
 
 def amount_parse(text: str, decimals: int) -> int:
@@ -145,15 +148,20 @@ def draft_parse(
     return Draft(wallet=own, asset=entry, destination=address, amount=amount, purpose=purpose.strip())
 
 
-def header_new(kind: str, deployment: str, *, now: int) -> Header:
-    """Make a header with a fresh random id. Times in Unix seconds."""
+def lifetime_of(*, held: bool) -> int:
+    """Return for how long a request may wait, seconds."""
+    return HELD_LIFETIME_SECONDS if held else LIFETIME_SECONDS
+
+
+def header_new(kind: str, deployment: str, *, now: int, lifetime: int = LIFETIME_SECONDS) -> Header:
+    """Make a header with a fresh random id. `now` in Unix seconds, `lifetime` in seconds."""
     return Header(
         type=kind,
         version=1,
         deployment=deployment,
         id=secrets.token_hex(16),
         created=now,
-        expires=now + LIFETIME_SECONDS,
+        expires=now + lifetime,
     )
 
 
@@ -163,7 +171,7 @@ def intent_build(
     """Build the exact transaction. Fees in wei per gas, `now` in Unix seconds."""
     native = draft.asset.id.endswith(NATIVE_SUFFIX)
     intent = Intent(
-        header=header_new("intent", policy.deployment, now=now),
+        header=header_new("intent", policy.deployment, now=now, lifetime=lifetime_of(held=draft.held)),
         wallet=draft.wallet.id,
         chain=draft.wallet.chain,
         to=draft.destination if native else str(ADDRESS.read(draft.asset.id.rpartition(":")[2], "asset")),
@@ -178,9 +186,10 @@ def intent_build(
 
 
 def mandate_build(*, intent: Intent, policy: Policy, person: str, purpose: str, now: int) -> Mandate:
-    """Build what people consent to. `now` in Unix seconds."""
+    """Build what people consent to; it lives as long as its intent. `now` in Unix seconds."""
+    lifetime = intent.header.expires - intent.header.created
     return Mandate(
-        header=header_new("mandate", policy.deployment, now=now),
+        header=header_new("mandate", policy.deployment, now=now, lifetime=lifetime),
         policy=policy.digest,
         asker=Asker(kind=AskerKind.PERSON, id=person),
         purpose=purpose,

@@ -6,6 +6,7 @@ from django.db import models
 
 from chains.amounts import AmountField
 from core.lifecycle import Event, State
+from oms.models_hold import RequestHold
 from oms.models_watch import Notice, NoticeChoice, NoticeKind, NoticeState, SignerSighting
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "NoticeKind",
     "NoticeState",
     "ProposalState",
+    "RequestHold",
     "SignerSighting",
     "TransactionEvent",
     "TransactionRequest",

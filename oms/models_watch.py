@@ -21,6 +21,8 @@ class SignerSighting(models.Model):
     leases_live = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     head = models.CharField(max_length=64, blank=True)
+    token = models.JSONField(default=dict, help_text="What its token says of itself: manufacturer, model, firmware.")
+    epochs = models.JSONField(default=dict, help_text="By wallet: its share's epoch, and since when it was seen.")
 
     class Meta:
         db_table = "oms_signer_sighting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from chains.errors import ChainsError
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from policies.explanation import DecisionView
 
 
+HELD_FEE_ROOM = 4
+"""Caps of a held request are this many times those of one that goes to its signer at once."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preview:
     """What the trader sees before asking."""
@@ -44,6 +49,11 @@ class Preview:
         return self.evidence.simulation
 
     @property
+    def expires(self) -> dt.datetime:
+        """When it ends whatever stands by then."""
+        return dt.datetime.fromtimestamp(self.mandate.header.expires, tz=dt.UTC)
+
+    @property
     def simulation_problem(self) -> str:
         """Why there is no simulation."""
         return self.evidence.problem
@@ -59,6 +69,12 @@ class _Chain:
     asset_balance: int
 
 
+def fees_wanted(suggested: Fees, *, held: bool) -> Fees:
+    """Return the caps that people are asked to consent to: what is held is carried out at fees that nobody knows."""
+    caps = fees_capped(suggested)
+    return Fees(most=HELD_FEE_ROOM * caps.most, tip=HELD_FEE_ROOM * caps.tip) if held else caps
+
+
 def _ask_chain(draft: Draft) -> _Chain:
     native = draft.asset.id.endswith(NATIVE_SUFFIX)
 
@@ -66,7 +82,7 @@ def _ask_chain(draft: Draft) -> _Chain:
         fees = node.suggest_fees()
         balance = node.balance(draft.wallet.address)
         held = balance if native else node.token_balance(draft.asset.id.rpartition(":")[2], draft.wallet.address)
-        caps = fees_capped(Fees(most=fees.max_fee_per_gas, tip=fees.max_priority_fee_per_gas))
+        caps = fees_wanted(Fees(most=fees.max_fee_per_gas, tip=fees.max_priority_fee_per_gas), held=draft.held)
         return _Chain(
             max_fee_per_gas=caps.most,
             max_priority_fee_per_gas=caps.tip,

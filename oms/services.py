@@ -26,7 +26,8 @@ from custody.wake import wake
 from oms.calls import CallPreview, call_parse, call_preview_build
 from oms.errors import FormError, RequestRefusedError
 from oms.evidence import evidence_gather
-from oms.intents import LIFETIME_SECONDS, draft_parse
+from oms.holds import hold_place
+from oms.intents import draft_parse, lifetime_of
 from oms.models import TransactionRequest
 from oms.preview import Preview, preview_build
 from oms.selectors import can_approve, first_use, may_withdraw, person_of, request_get, seats_of
@@ -73,6 +74,7 @@ def request_preview(
     amount_text: str,
     purpose: str,
     now: dt.datetime,
+    held: bool = False,
 ) -> Preview:
     """Understand, simulate and decide what was typed. Nothing is stored; asks nodes, so no open transaction.
 
@@ -84,6 +86,7 @@ def request_preview(
         amount_text: In the asset's units.
         purpose: In words.
         now: The current time.
+        held: Whether it waits for an operator once it is approved.
 
     Raises:
         FormError: With the messages of each wrong field.
@@ -96,7 +99,7 @@ def request_preview(
         policy=policy, wallet=wallet, asset=asset, destination=destination, amount_text=amount_text, purpose=purpose
     )
     return preview_build(
-        draft=draft,
+        draft=dataclasses.replace(draft, held=held),
         policy=policy,
         person=user.person_id,
         first_use=first_use(chain=draft.wallet.chain, destination=draft.destination),
@@ -104,7 +107,7 @@ def request_preview(
     )
 
 
-def _case_read(mandate_raw: bytes, user: User, now: dt.datetime) -> _Case:
+def _case_read(mandate_raw: bytes, user: User, now: dt.datetime, *, held: bool) -> _Case:
     policy = _policy()
     try:
         mandate = Mandate.from_bytes(mandate_raw)
@@ -125,9 +128,10 @@ def _case_read(mandate_raw: bytes, user: User, now: dt.datetime) -> _Case:
             "unknown_person", f"This mandate is {mandate.asker.id}'s; you are {user.person_id}."
         )
     _check_moves(intent, policy)
-    longest = int(now.timestamp()) + LIFETIME_SECONDS + SKEW
+    longest = int(now.timestamp()) + lifetime_of(held=held) + SKEW
     if max(mandate.header.expires, intent.header.expires) > longest:
-        raise RequestRefusedError("lifetime", "A request waits for people a few hours at most: please preview again.")
+        words = "three months at most once it is held" if held else "a few hours at most"
+        raise RequestRefusedError("lifetime", f"A request waits for people {words}: please preview again.")
     return _Case(mandate=mandate, intent=intent, policy=policy)
 
 
@@ -173,7 +177,9 @@ def call_preview(
     return call_preview_build(draft=draft, policy=policy, person=user.person_id, first_use=unused, now=at)
 
 
-def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.datetime) -> TransactionRequest:
+def request_ask(
+    *, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.datetime, held: bool = False
+) -> TransactionRequest:
     """Take a mandate that its asker has signed at the consent origin, decide it, and route it.
 
     Asks nodes, so not inside a database transaction. The same signed mandate gives the same request.
@@ -183,12 +189,13 @@ def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.d
         mandate_raw: The mandate, JSON.
         consent_raw: The signed consent, JSON.
         now: The current time.
+        held: Whether it waits for an operator once it is approved.
 
     Raises:
         RequestRefusedError: If the mandate does not fit.
         ConsentRefusedError: If the consent does not hold.
     """
-    case = _case_read(mandate_raw, user, now)
+    case = _case_read(mandate_raw, user, now, held=held)
     known = TransactionRequest.objects.filter(mandate_digest=case.mandate.digest).first()
     if known is not None:
         return known
@@ -200,6 +207,8 @@ def request_ask(*, user: User, mandate_raw: bytes, consent_raw: bytes, now: dt.d
     try:
         with transaction.atomic():
             request = _request_store(case, evidence.simulation, now)
+            if held:
+                hold_place(request=request, actor=user.person_id, now=now)
             unused = first_use(chain=request.chain, destination=request.destination)
             claims = evidence.claims(first_use=unused)
             # Before any audit entry: counters are locked before the log's head, everywhere in the same order.

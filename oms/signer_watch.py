@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 EVERY = dt.timedelta(seconds=30)
 SILENT_AFTER = dt.timedelta(minutes=5)
+TOKEN_FIELDS = ("manufacturer", "model", "serial", "hardware", "firmware")
+_TOLD_MOST = 64
+_WALLET_MOST = 100
+_WALLETS_MOST = 200
 _HEX = frozenset("0123456789abcdef")
 _NUMBER_MOST = 2**53
 _logger = logging.getLogger(__name__)
@@ -66,7 +70,39 @@ def sighting_read(*, result: Mapping[str, object]) -> dict[str, Any]:
         "leases_live": len(ends),
         "lease_until": min(ends, default=None),
         "head": _digest(result.get("head")),
+        "token": _token(result.get("token")),
     }
+
+
+def _token(value: object) -> dict[str, str]:
+    """Return what a signer says of its token, each part if it is short visible text."""
+    said = value if isinstance(value, dict) else {}
+    fields = {name: said.get(name) for name in TOKEN_FIELDS}
+    return {
+        name: text
+        for name, text in fields.items()
+        if isinstance(text, str) and 0 < len(text) <= _TOLD_MOST and text.isascii() and text.isprintable()
+    }
+
+
+def epochs_read(*, result: Mapping[str, object], before: object, now: dt.datetime) -> dict[str, dict[str, int]]:
+    """Return the epochs of a party's shares, each with the second at which it was first seen here.
+
+    Args:
+        result: What the signer said of itself: input like any other.
+        before: What is kept of it so far.
+        now: The current time.
+    """
+    said, kept = result.get("epochs"), before if isinstance(before, dict) else {}
+    found: dict[str, dict[str, int]] = {}
+    for wallet, value in list(said.items())[:_WALLETS_MOST] if isinstance(said, dict) else ():
+        epoch = _number(value)
+        if epoch is None or not isinstance(wallet, str) or len(wallet) > _WALLET_MOST or not wallet.isprintable():
+            continue
+        known = kept.get(wallet)
+        since = _number(known.get("since")) if isinstance(known, dict) and known.get("epoch") == epoch else None
+        found[wallet] = {"epoch": epoch, "since": int(now.timestamp()) if since is None else since}
+    return found
 
 
 def _claim(signer: str, now: dt.datetime) -> SignerSighting | None:
@@ -98,6 +134,7 @@ def signer_look(*, signer: str, now: dt.datetime) -> bool:
     else:
         seen = now
         columns = {**sighting_read(result=result), "problem": "", "seen_at": now}
+        columns["epochs"] = epochs_read(result=result, before=row.epochs, now=now)
     SignerSighting.objects.filter(pk=signer).update(**columns)
     since = "never since it was first asked" if seen is None else f"last at {seen:%Y-%m-%d %H:%M} UTC"
     # Asked for the first time, it may still be starting.

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.lifecycle import Event, State
+from oms.holds import FREE, is_held
 from oms.models import TransactionRequest
 from oms.transitions import request_lock, request_move
 from oms.workflow import ACTOR, request_recheck, request_reconsider
@@ -26,14 +27,16 @@ def request_expire(*, reference: str, now: dt.datetime) -> bool:
         request = request_lock(reference=reference)
         if request.state not in _EXPIRING or now < request.expires_at:
             return False
-        request_move(request=request, event=Event.EXPIRE, actor=ACTOR, now=now, note="nobody decided in time")
+        held = request.state == State.APPROVED and is_held(request=request)
+        note = "held, and released by nobody in time" if held else "nobody decided in time"
+        request_move(request=request, event=Event.EXPIRE, actor=ACTOR, now=now, note=note)
         return True
 
 
 def _claim(*, now: dt.datetime) -> list[str]:
     """Claim approved requests that nobody checks at the moment; a lease that ended is free."""
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    due = TransactionRequest.objects.filter(free, state=State.APPROVED, expires_at__gt=now).order_by("moved_at")
+    due = TransactionRequest.objects.filter(free, FREE, state=State.APPROVED, expires_at__gt=now).order_by("moved_at")
     claimed = []
     for reference in list(due.values_list("reference", flat=True)[:STEPS_MOST]):
         taken = TransactionRequest.objects.filter(free, reference=reference, state=State.APPROVED)

@@ -122,6 +122,7 @@ def _preview(request: HttpRequest, form: NewRequestForm) -> Preview | None:
             amount_text=data["amount"],
             purpose=data["purpose"],
             now=timezone.now(),
+            held=form.wants_hold,
         )
     except FormError as error:
         form.take_errors(error)
@@ -145,7 +146,7 @@ def _preview_context(form: NewRequestForm, preview: Preview) -> dict[str, object
             claimed={"simulation": claim},
             standing={"attestations": [write_struct(one, "attestation") for one in preview.evidence.attestations]},
         ),
-        "submit": reverse("oms:request_ask"),
+        "submit": reverse("oms:request_ask") + ("?held=yes" if preview.draft.held else ""),
     }
 
 

@@ -17,9 +17,11 @@ from core.custody_lifecycle import JobEvent
 from core.documents.mandate import Mandate, SingleOrder
 from core.lifecycle import Event, State
 from custody.errors import CustodyError
-from custody.selectors import wallet_find
+from custody.key_brake import suspension
+from custody.selectors import key_find, wallet_find
 from custody.services import job_create
 from oms.evidence import evidence_gather
+from oms.holds import is_held
 from oms.models import TransactionRequest
 from oms.selectors import first_use, is_filled, seats_of
 from oms.transitions import NOTE_MOST, request_lock, request_move
@@ -167,7 +169,7 @@ def request_recheck(*, reference: str, now: dt.datetime) -> bool:
     wallet = wallet_find(caip10=intent.wallet)
     with transaction.atomic():
         request = request_lock(reference=reference)
-        if State(request.state) is not State.APPROVED:
+        if State(request.state) is not State.APPROVED or is_held(request=request):
             return False
         case = _Rechecked(request=request, mandate=mandate, intent=intent, evidence=evidence, now=now)
         verdict, why = _verdict(case, wallet)
@@ -216,6 +218,9 @@ def _verdict(case: _Rechecked, wallet: Wallet | None) -> tuple[_Verdict, str]:
     why = _changed(case, claims)
     if why:
         return _Verdict.BLOCK, why
+    held_back = suspension(key=key_find(wallet=request.wallet))
+    if held_back:
+        return _Verdict.WAIT, f"Waits: {held_back}."
     behind = "" if wallet is None else _signers_behind(wallet, request.policy_digest, case.now)
     return (_Verdict.WAIT, f"Waits: {behind}.") if behind else (_Verdict.GO, "")
 

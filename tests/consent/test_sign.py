@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from core.documents.control import Halt
 from core.documents.policy import SignedPolicy
 from core.schema import read_struct
 from core.succession import check_genesis
-from tests.factories.world import CHAIN, LISTED, header
+from tests.factories.world import CHAIN, DAY, LISTED, header
 from tests.vectors.generate_consent import controls
 
 if TYPE_CHECKING:
@@ -90,6 +91,20 @@ def test_a_decision_reaches_the_case_page_and_holds(
         consent.get_by_text("Signed and handed over. Your approval is recorded.").wait_for()
     _check(signed, mandate, world, decision, actor)
     assert signed.statement.reason == ("Not with this counterparty" if decision is Decision.REJECT else "")
+
+
+@pytest.mark.parametrize(("days", "lasts"), [(60, 60), (200, 90)])
+def test_a_consent_to_what_is_held_for_later_lasts_as_long_as_that_and_ninety_days_at_most(
+    *, page: Page, house: House, world: World, virtual_key: PlugIn, days: int, lasts: int
+) -> None:
+    held = header("mandate", world.deployment, now=world.now, lifetime=days * DAY)
+    mandate = dataclasses.replace(world.mandate(world.token_intent(250_000 * 10**6)), header=held)
+    with _reviewing(page, house, house.address(mandate.to_json(), "approve", "rita")) as consent:
+        virtual_key(consent).hold(world.keys["rita"])
+        consent.click("#approve")
+        statement = _received(page, house).statement
+    assert abs(statement.header.expires - (world.now + lasts * DAY)) < 600
+    assert statement.header.expires <= mandate.header.expires
 
 
 def test_a_plain_transfer_fits_one_screen(page: Page, house: House, world: World, picture: Picture) -> None:

@@ -44,7 +44,7 @@ class Desk:
     node: Node
     users: dict[str, User]
 
-    def preview(self, **changes: str) -> Preview:
+    def preview(self, *, held: bool = False, **changes: str) -> Preview:
         """Preview 1 ether to the listed address, unless told otherwise."""
         typed = {
             "wallet": self.world.wallet,
@@ -53,7 +53,7 @@ class Desk:
             "amount_text": "1",
             "purpose": "Collateral",
         }
-        return request_preview(user=self.users["tessa"], now=timezone.now(), **(typed | changes))
+        return request_preview(user=self.users["tessa"], now=timezone.now(), held=held, **(typed | changes))
 
     def signed(self, mandate: Mandate, actor: str, decision: Decision, reason: str = "") -> bytes:
         """Have a person sign at the consent origin."""

@@ -63,6 +63,7 @@ PAGES: dict[str, frozenset[Role] | str] = {
     "oms:request": DESK | WATCHERS,
     "oms:cancel": DECIDERS | RUNNERS,
     "oms:cancel_consent": DECIDERS | RUNNERS,
+    "oms:request_release": RUNNERS,
     "oms:case_log": DESK | WATCHERS,
     "oms:case": DESK | WATCHERS,
     "oms:case_attestations": DESK | WATCHERS,

@@ -60,6 +60,7 @@ WITH_ENTRY = {
     "oms:node_change": "tests/oms/test_node_pages.py",
     "oms:node_change_decide": "tests/oms/test_node_pages.py",
     "oms:price_enter": "tests/oms/test_price_pages.py",
+    "oms:request_release": "tests/oms/test_holds.py",
     "oms:cancel": "tests/oms/test_cancels.py",
     "oms:cancel_consent": "tests/oms/test_cancels.py",
 }
