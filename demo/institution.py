@@ -21,7 +21,7 @@ from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
 from demo.keepers import keepers_make, keepers_pin
 from demo.layout import ROOT, Layout
 from demo.parties import LABEL, parties_make, parties_pin
-from demo.steps import run_as
+from demo.steps import Console, run_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,15 +153,15 @@ def _all_keys(
     return [*keys, made.wallet_key], {**replacements, **made.replacements}
 
 
-def _agree(layout: Layout, cast: Cast, environment: dict[str, str], compiling: list[object], tell: Teller) -> Policy:
+def _agree(layout: Layout, cast: Cast, web: Console, compiling: list[object], tell: Teller) -> Policy:
     """Compile the first policy, have it signed, and hand the signed one to the web tier."""
-    web, file = layout.accounts.web, layout.papers / "genesis.json"
-    run_as(web, "manage.py", "genesis", "compile", *compiling, "--out", file, env=environment)
+    file = layout.papers / "genesis.json"
+    web.run("manage.py", "genesis", "compile", *compiling, "--out", file)
     policy = Policy.from_bytes(file.read_bytes())
     tell.step(f"first policy compiled; {' and '.join(POLICY_ADMINS)} compare and sign {policy.digest[:16]}…")
     consents = _sign_genesis(policy, cast, layout)
     importing = ("manage.py", "genesis", "sign-import", "--policy", file, "--digest", policy.digest)
-    run_as(web, *importing, "--out", _signed(layout), "--consents", *consents, env=environment)
+    web.run(*importing, "--out", _signed(layout), "--consents", *consents)
     return policy
 
 
@@ -169,20 +169,20 @@ def _signed(layout: Layout) -> Path:
     return layout.papers / "genesis-signed.json"
 
 
-def _seed(layout: Layout, cast: Cast, node: Node, environment: dict[str, str]) -> None:
-    people, web = layout.web / "people.json", layout.accounts.web
+def _seed(layout: Layout, cast: Cast, node: Node, web: Console) -> None:
+    people, uid = layout.web / "people.json", layout.accounts.web
     cast.people_write(people)
-    if web is not None:
-        os.chown(people, web, web)
+    if uid is not None:
+        os.chown(people, uid, uid)
     people.chmod(0o600)
-    run_as(web, "-m", "demo.seed", "--people", people, "--node", node.url, env=environment)
+    web.run("-m", "demo.seed", "--people", people, "--node", node.url)
     people.unlink()
 
 
 def found(
     layout: Layout,
     node: Node,
-    environment: dict[str, str],
+    web: Console,
     *,
     caller: int | None,
     tables: Callable[[], object],
@@ -193,7 +193,7 @@ def found(
     Args:
         layout: Prepared folders.
         node: The chain.
-        environment: The web tier's settings.
+        web: The web tier's console.
         caller: The user that may reach the signers' sockets; None: our own.
         tables: Returns once the web tier's tables are there.
         tell: Where progress is told.
@@ -211,9 +211,9 @@ def found(
     sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
     tables()
     compiling = ["--description", DESCRIPTION, *sets, "--wallet-key", *key_files, "--enrolment", *enrolments]
-    policy = _agree(layout, cast, environment, compiling, tell)
+    policy = _agree(layout, cast, web, compiling, tell)
     with ThreadPoolExecutor(1) as beside:
-        seeded = beside.submit(_seed, layout, cast, node, environment)
+        seeded = beside.submit(_seed, layout, cast, node, web)
         _install_pins(layout, cast, policy, _signed(layout))
         seeded.result()
     tell.step("pins installed at every signer's and at the consent host's console; the witness told its log's name")

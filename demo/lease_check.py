@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from core.names import native_asset
-from demo.refusals import exchange
 from demo.services.processes import ServiceError
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ def lease_play(
     *,
     people: tuple[Browser, Browser, Browser],
     destination: str,
-    caller: int | None,
 ) -> str:
     """Stop the witness, have a payment approved, see that nobody signs it, and start the witness again.
 
@@ -36,7 +34,6 @@ def lease_play(
         tell: Where progress is told.
         people: Who asks, and the two who approve.
         destination: Where the payment goes.
-        caller: The user that may reach the signer's socket.
 
     Returns:
         The request, which is signed once the witness is back.
@@ -54,7 +51,7 @@ def lease_play(
         officer.decide(reference)
     tell.step(f"the witness is stopped; {asker.person} asks for 0.6 ETH, and both officers approve")
     deadline = time.monotonic() + _END_SECONDS
-    while _leases(institution, caller):
+    while _leases(institution, site):
         if time.monotonic() > deadline:
             raise ServiceError("the signer's lease does not end")
         time.sleep(0.3)
@@ -67,7 +64,7 @@ def lease_play(
     return reference
 
 
-def _leases(institution: Institution, caller: int | None) -> dict[str, int]:
-    status = exchange(institution, {"v": 1, "op": "status"}, caller)["result"]
+def _leases(institution: Institution, site: Site) -> dict[str, int]:
+    status = site.carry(institution.socket, {"v": 1, "op": "status"})["result"]
     live: dict[str, int] = status["leases"]["live"]
     return live

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +18,14 @@ from core.names import checksum_address
 from demo.attesting import attester_ask, rewritten
 from demo.forgeries.case import Case
 from demo.forgeries.catalogue import CATALOGUE, Op
-from demo.layout import ROOT
 from demo.services.processes import ServiceError
-from demo.steps import run_as
 
 if TYPE_CHECKING:
     from core.documents.bundle import Bundle
     from core.documents.mandate import Intent, Mandate
     from demo.forgeries.catalogue import Attack
     from demo.institution import Institution
+    from demo.site import Site
     from demo.telling import Teller
 
 ETHER = 10**18
@@ -54,11 +50,6 @@ PLAYED = (
     "assertion-of-a-backup-eligible-key",
 )
 """Those that need neither another policy nor another clock, and leave the signer as it was."""
-_CARRY = """
-import json, sys
-from courier.client import exchange
-print(json.dumps(exchange(sys.argv[1], json.load(sys.stdin), 10.0)))
-"""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -88,42 +79,20 @@ def _lies(case: Case) -> tuple[Bundle, ...]:
     return tuple(case.bundle(mandate, attestations=shown) for shown in ((rewritten(truth),), (other,), (), (truth,)))
 
 
-def exchange(institution: Institution, request: dict[str, object], caller: int | None) -> dict[str, Any]:
-    """Hand a request to the signer as its courier would: under the courier's user, over the socket."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CARRY, str(institution.socket)],
-        cwd=ROOT,
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        user=caller,
-        group=caller,
-        extra_groups=[] if caller is not None else None,
-        env={**os.environ, "HOME": "/nonexistent"},
-        timeout=30,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ServiceError(f"the signer gave no answer: {done.stderr.strip()[-400:]}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+def _sign(institution: Institution, site: Site, bundle: object) -> dict[str, Any]:
+    return site.carry(institution.socket, {"v": 1, "op": "sign", "bundle": bundle})
 
 
-def _sign(institution: Institution, bundle: object, caller: int | None) -> dict[str, Any]:
-    return exchange(institution, {"v": 1, "op": "sign", "bundle": bundle}, caller)
-
-
-def _recorded(institution: Institution, controls: list[bytes], environment: dict[str, str]) -> list[dict[str, Any]]:
+def _recorded(site: Site, controls: list[bytes]) -> list[dict[str, Any]]:
     """Have the web tier log what the controls rest on, and return them with their proofs."""
-    web = institution.layout.accounts.web
     lines = b"\n".join(controls).decode()
-    proven: list[dict[str, Any]] = json.loads(run_as(web, "-m", "demo.record", env=environment, given=lines))
+    proven: list[dict[str, Any]] = json.loads(site.web.run("-m", "demo.record", given=lines))
     return proven
 
 
-def _case(institution: Institution, caller: int | None) -> Case:
+def _case(institution: Institution, site: Site) -> Case:
     wallet = next(w for w in institution.policy.wallets if w.label == "Drill")
-    status = exchange(institution, {"v": 1, "op": "status"}, caller)["result"]
+    status = site.carry(institution.socket, {"v": 1, "op": "status"})["result"]
     lane = status["lanes"].get(wallet.id, {"next": 0})
     return DrillCase(
         policy=institution.policy,
@@ -148,15 +117,14 @@ class Refusals:
     lies: tuple[dict[str, Any], ...]
 
 
-def refusals_prepare(institution: Institution, caller: int | None, environment: dict[str, str]) -> Refusals:
+def refusals_prepare(institution: Institution, site: Site) -> Refusals:
     """Build every forgery and its control, and have the log hold what the controls rest on.
 
     Args:
         institution: Whose signer is attacked.
-        caller: The user that may reach the socket.
-        environment: The web tier's settings: it writes the log.
+        site: Its processes: the web tier writes the log.
     """
-    case = _case(institution, caller)
+    case = _case(institution, site)
     # Each control uses up one nonce, and no forgery does.
     attacks = tuple(
         CATALOGUE[name].build(dataclasses.replace(case, nonce=case.nonce + number))
@@ -166,16 +134,16 @@ def refusals_prepare(institution: Institution, caller: int | None, environment: 
     if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
         raise ServiceError("only bundles are played here")
     lies = [one.to_bytes() for one in _lies(dataclasses.replace(case, nonce=case.nonce + len(attacks)))]
-    proven = _recorded(institution, [*(attack.control.body for attack in attacks), *lies], environment)
+    proven = _recorded(site, [*(attack.control.body for attack in attacks), *lies])
     return Refusals(attacks, tuple(proven[: len(attacks)]), tuple(proven[len(attacks) :]))
 
 
-def refusals_play(institution: Institution, caller: int | None, ready: Refusals, tell: Teller) -> int:
+def refusals_play(institution: Institution, site: Site, ready: Refusals, tell: Teller) -> int:
     """Try every forgery and its control; return how many were refused with a typed answer.
 
     Args:
         institution: Whose signer is attacked.
-        caller: The user that may reach the socket.
+        site: Its processes.
         ready: What was prepared.
         tell: Where progress is told.
 
@@ -184,15 +152,15 @@ def refusals_play(institution: Institution, caller: int | None, ready: Refusals,
     """
     for name, attack, control in zip(PLAYED, ready.attacks, ready.controls, strict=True):
         forgery = CATALOGUE[name]
-        answer = _sign(institution, json.loads(attack.forged.body), caller)
+        answer = _sign(institution, site, json.loads(attack.forged.body))
         if answer.get("ok") is not False or answer["error"]["code"] not in forgery.expect:
             raise ServiceError(f"forgery {name}: {json.dumps(answer)[:400]}")
-        accepted = _sign(institution, control, caller)
+        accepted = _sign(institution, site, control)
         if accepted.get("ok") is not True:
             raise ServiceError(f"control of {name}: {json.dumps(accepted)[:400]}")
         tell.step(f"refused ({answer['error']['code']}): {name}; the same case unforged is signed")
     for lie in ready.lies:
-        answer = _sign(institution, lie, caller)
+        answer = _sign(institution, site, lie)
         if answer.get("ok") is not False or answer["error"]["code"] != Refusal.DENIED:
             raise ServiceError(f"a payment that cannot succeed: {json.dumps(answer)[:400]}")
     tell.step("refused (denied): a payment that cannot succeed, whatever the web tier makes of the attester's word")

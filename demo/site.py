@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -21,7 +22,7 @@ from demo.services.anvil import anvil
 from demo.services.postgres import postgres
 from demo.services.processes import ServiceError, reachable, running, stop
 from demo.services.redis import redis
-from demo.steps import run_as
+from demo.steps import Console, run_as
 
 if TYPE_CHECKING:
     import subprocess
@@ -61,11 +62,21 @@ def _answers(url: str) -> bool:
 class Site:
     """Runs one process after another, each under its own user, and remembers their ids."""
 
-    def __init__(self, stack: ExitStack, layout: Layout, environment: dict[str, str]) -> None:
-        """Remember where things go; `owner` will hold the settings of whoever owns the tables."""
+    def __init__(self, stack: ExitStack, layout: Layout, environment: dict[str, str], *, caller: int | None) -> None:
+        """Open the consoles; `owner` will hold the settings of whoever owns the tables.
+
+        Args:
+            stack: Ends what is started.
+            layout: Where things go.
+            environment: The web tier's settings.
+            caller: The user that may reach the signers' sockets.
+        """
         self._stack = stack
         self._layout = layout
         self.environment = self.owner = environment
+        web = Console(layout.accounts.web, layout.logs / "web-console.log", env=environment, django=True)
+        self.web = stack.enter_context(web)
+        self._carrier = stack.enter_context(Console(caller, layout.logs / "carrier.log"))
         self.pids: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -85,6 +96,15 @@ class Site:
         )
         self.pids[name] = process.pid
         self._processes[name] = process
+
+    def carry(self, place: Path, request: dict[str, object]) -> dict[str, Any]:
+        """Hand a request to a signer's socket as its courier would, under the courier's user; return the answer.
+
+        Raises:
+            ServiceError: If there is none.
+        """
+        answer: dict[str, Any] = json.loads(self._carrier.run("-m", "demo.carry", place, given=json.dumps(request)))
+        return answer
 
     @staticmethod
     def start_all(*starts: Callable[[], None]) -> None:
@@ -182,12 +202,12 @@ def _full_services(stack: ExitStack, layout: Layout, tell: Teller) -> tuple[Clus
     }
 
 
-def _migrate(layout: Layout, environment: dict[str, str], cluster: Cluster | None) -> dict[str, str]:
+def _migrate(site: Site, cluster: Cluster | None) -> dict[str, str]:
     """Make the tables; on PostgreSQL as their owner, who lets the web tier's role in. Return the owner's settings."""
     if cluster is None:
-        run_as(layout.accounts.web, "manage.py", "migrate", "--verbosity", "0", env=environment)
-        return environment
-    owner = environment | {
+        site.web.run("manage.py", "migrate", "--verbosity", "0")
+        return site.environment
+    owner = site.environment | {
         "COUNTERSIGN_DATABASE_URL": cluster.url(DATABASE),
         "COUNTERSIGN_DATABASE_PASSWORD_FILE": str(cluster.password_file),
     }
@@ -297,12 +317,12 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
         if full:
             cluster, services = _full_services(stack, layout, tell)
             environment |= services
-        site = Site(stack, layout, environment)
+        site = Site(stack, layout, environment, caller=caller)
         # Tables and couriers wait for nobody's keys.
-        tables = beside.submit(_migrate, layout, environment, cluster)
+        tables = beside.submit(_migrate, site, cluster)
         couriers = beside.submit(site.start_all, *(_courier_starts(site, layout) if full else ()))
         node = stack.enter_context(anvil(block_time_s=_BLOCK_SECONDS, directory=layout.base / "chain"))
-        institution = found(layout, node, environment, caller=caller, tables=tables.result, tell=tell)
+        institution = found(layout, node, site.web, caller=caller, tables=tables.result, tell=tell)
         site.owner = tables.result()
         site.start_all(*_signer_starts(site, layout))
         site.start_all(*_web_starts(site, layout, full=full))

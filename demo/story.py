@@ -48,7 +48,7 @@ class Story:
         if self.full:
             self._check_full()
         with ThreadPoolExecutor(1) as beside:
-            ready = beside.submit(refusals_prepare, self.institution, self._caller(), self.site.environment)
+            ready = beside.submit(refusals_prepare, self.institution, self.site)
             return self._play(ready)
 
     def _play(self, ready: Future[Refusals]) -> dict[str, object]:
@@ -76,10 +76,8 @@ class Story:
         self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
         for reference in (ether, token):
             self._await(tessa, reference)
-        prepared, caller = ready.result(), self._caller()
-        late = lease_play(
-            self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE, caller=caller
-        )
+        prepared = ready.result()
+        late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
         self._await(tessa, late)
         case = self._keep(ether)
         refused = self._refuse(prepared)
@@ -136,18 +134,12 @@ class Story:
 
     def _keep(self, reference: str) -> Path:
         file = self.institution.layout.papers / f"case-{reference[:8]}.json"
-        uid = self.institution.layout.accounts.web
-        run_as(uid, "manage.py", "case_export", reference, "--out", file, env=self.site.environment)
+        self.site.web.run("manage.py", "case_export", reference, "--out", file)
         return file
 
     def _refuse(self, prepared: Refusals) -> int:
         self.tell.chapter("An attacker owns web server, database, broker, an admin, one approver and the initiator")
-        return refusals_play(self.institution, self._caller(), prepared, self.tell)
-
-    def _caller(self) -> int | None:
-        """Return the user that may reach the signer's socket."""
-        accounts = self.institution.layout.accounts
-        return accounts.courier if self.full else accounts.web
+        return refusals_play(self.institution, self.site, prepared, self.tell)
 
     def _prove(self, case: Path) -> None:
         self.tell.chapter("Outsiders check")
