@@ -78,7 +78,13 @@ def lanes_of(journal: Journal, policy: Policy, party: str) -> tuple[LaneState, .
     """Return how far a party's memory of its wallets reaches, in the order of their names."""
     held = sorted(wallet.id for wallet in policy.wallets if party in wallet.signers)
     return tuple(
-        LaneState(wallet=name, next_nonce=journal.next_nonce(name), cancels=journal.cancels(name)) for name in held
+        LaneState(
+            wallet=name,
+            next_nonce=journal.next_nonce(name),
+            cancels=journal.cancels(name),
+            held=journal.lane_digest(name),
+        )
+        for name in held
     )
 
 
@@ -214,6 +220,24 @@ def _check_behind(certificate: Certificate, policy: Policy, pins: Pins, journal:
             )
 
 
+def _check_alike(certificate: Certificate) -> None:
+    """Refuse words that were not given over one and the same memory.
+
+    So the honest words of two certificates are ordered: what the party that gave both held at the first, all held at
+    the second. Whoever gave a word on the last of any number of cases has counted, and allowed, the sum of them all.
+    """
+    told: dict[str, tuple[int, str]] = {}
+    for signed in certificate.reservations:
+        for lane in signed.document.lanes:
+            state = (lane.next_nonce, lane.held)
+            require(
+                told.setdefault(lane.wallet, state) == state,
+                Refusal.BEHIND,
+                f"{signed.document.party} remembers other cases of {lane.wallet} than the parties before it: hand "
+                "them each other's certificates, and have them reserve this case again",
+            )
+
+
 def _check_terms(terms: SessionTerms, binding: Binding, wallet: Wallet, pins: Pins, epoch: int) -> None:
     subject = binding.cancel or binding.intent
     same = (
@@ -283,5 +307,6 @@ def join(
         epoch=epoch,
         quorum=terms.quorum,
         signing_hash=binding.signing_hash,
+    _check_alike(certificate)
         consents=(),
     )

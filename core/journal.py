@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from core.canonical import canonical, canonical_of_codecs, parse, tagged_digest
 from core.ceremony_book import CeremonyBook
 from core.errors import CoreError, JournalError
+from core.lane_memory import LaneMemories
 from core.limits import UNBOUNDED, DrawBook, ScopeKey, amount_of, scope_keys, scope_of
 from core.merkle import Tree, leaf_hash
 from core.records import (
@@ -116,6 +117,7 @@ class Journal:
         self.sessions = SessionBook()
         self.ceremonies = CeremonyBook()
         self._cancels: dict[str, int] = {}
+        self._memories = LaneMemories()
         self._draws = DrawBook()
         self._encoded: tuple[bytes, Record, str] | None = None
         self._draw_of: dict[str, Draw] = {}
@@ -206,9 +208,7 @@ class Journal:
             self.signatures[record.signing_hash] = record.raw
             self.sessions.end(record.signing_hash)
         elif isinstance(record, StartRecord):
-            self.start = record
-            self.policy, self.number = record.policy, record.number
-            self.lanes = {lane.wallet: lane.next_nonce for lane in record.lanes}
+            self._begin(record)
         elif isinstance(record, PolicyRecord):
             self.pending = PendingPolicy(record.policy, record.number, record.effective, record.how)
             self.accepted[record.policy] = self.pending
@@ -243,6 +243,13 @@ class Journal:
             msg = f"journal line {self.sequence + 1}: speaks of a session or a ceremony that never was, or twice"
             raise JournalError(msg) from error
 
+    def _begin(self, record: StartRecord) -> None:
+        self.start = record
+        self.policy, self.number = record.policy, record.number
+        for lane in record.lanes:
+            self.lanes[lane.wallet] = lane.next_nonce
+            self._memories.start(lane.wallet, lane.next_nonce)
+
     def _use_up(self, consents: Iterable[UsedConsent]) -> None:
         for used in consents:
             self.consents[used.id] = used.challenge
@@ -268,6 +275,7 @@ class Journal:
         if made.cancel is not None and slot.cancel != made.cancel:
             self._cancels[made.wallet] = self.cancels(made.wallet) + 1
         slot.take((made.max_fee_per_gas, made.max_priority_fee_per_gas), made.cancel, made.signing_hash)
+        self._memories.hold(made.wallet, made.nonce, slot.intent, slot.cancel)
         if draw is not None:
             self._draws.add(draw)
             self._draw_of[made.cancel or made.intent] = draw
@@ -309,6 +317,10 @@ class Journal:
     def cancels(self, wallet: str) -> int:
         """Return how many cancels of a wallet's nonces were counted."""
         return self._cancels.get(wallet, 0)
+
+    def lane_digest(self, wallet: str) -> str:
+        """Return the digest of all intents and cancels that a wallet's nonces hold here; 64 hex digits."""
+        return self._memories.digest(wallet)
 
     def holds(self, binding: Binding) -> bool:
         """Whether exactly this attempt is reserved: this intent at this nonce, or its cancel, at these fees."""

@@ -20,11 +20,15 @@ _SIGNATURE = HexData(most=64, exact=True)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LaneState:
-    """How far a party's memory of a wallet reaches: its next nonce, and how many cancels it has counted."""
+    """How far a party remembers a wallet: its next nonce, how many cancels it has counted, and what it holds.
+
+    `held` is `core.lane_memory`'s digest over the intents and cancels of all nonces below the next.
+    """
 
     wallet: str = of(ACCOUNT)
     next_nonce: int = of(Integer())
     cancels: int = of(COUNT)
+    held: str = of(DIGEST)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

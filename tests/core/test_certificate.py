@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.documents.bundle import Bundle
+    from core.documents.party import SignedReservation
 
 
 def code_of(work: Callable[[], object]) -> Refusal:
@@ -300,3 +301,54 @@ def test_no_certificate_helps_a_wallet_that_one_signer_holds() -> None:
     group[1].pins = pins
     with pytest.raises(RefusedError):
         group[1].learn(certificate, group.world.now)
+
+
+def forged(group: Parties, honest: SignedReservation, *places: int) -> tuple[SignedReservation, ...]:
+    """Have corrupt parties repeat an honest one's word as their own, lanes and all."""
+    return tuple(group[place].sign(dataclasses.replace(honest.document, party=f"party-{place}")) for place in places)
+
+
+def test_three_cases_in_a_circle_multiply_no_limit() -> None:
+    """Each of three honest parties has counted two of three cases, and none of them all three."""
+    group = limited()
+    now = group.world.now
+    cases = [group.case(value=3 * ETHER, wallet=wallet) for wallet in range(3)]
+    first = [group[place].reserve(case, now) for place, case in zip((3, 4, 5), cases, strict=True)]
+    second = [group[place].reserve(case, now) for place, case in zip((5, 3, 4), cases, strict=True)]
+    for case, early, late, place in zip(cases, first, second, (5, 3, 4), strict=True):
+        for copied in (early, late):
+            certificate = Certificate(reservations=(early, late, *forged(group, copied, 1, 2)))
+            asked = group.terms(case, sorted((1, 2, place)))
+            assert code_of(lambda: group[place].join(case, certificate, asked, now)) is Refusal.BEHIND  # noqa: B023
+
+
+def test_what_was_certified_counts_also_where_something_small_was_reserved_in_its_place() -> None:
+    """Party 5 holds a small case where 3 and 4 certified a large one: as many nonces, but not as much drawn."""
+    group = limited()
+    now = group.world.now
+    one, two, three = (group.case(value=3 * ETHER, wallet=wallet) for wallet in range(3))
+    group[5].reserve(group.case(value=1), now)
+    words = [group[place].reserve(one, now) for place in (3, 4)]
+    certificate = Certificate(reservations=(*words, *forged(group, words[0], 1, 2)))
+    group[3].join(one, certificate, group.terms(one, (1, 2, 3)), now)
+    words = [group[place].reserve(two, now) for place in (4, 5)]
+    second = [Certificate(reservations=(*words, *forged(group, copied, 1, 2))) for copied in words]
+    words = [group[place].reserve(three, now) for place in (3, 5)]
+    third = [Certificate(reservations=(*words, *forged(group, copied, 1, 2))) for copied in words]
+    for case, place, certificates in ((two, 4, second), (three, 5, third)):
+        for certificate in certificates:
+            asked = group.terms(case, sorted((1, 2, place)))
+            assert code_of(lambda: group[place].join(case, certificate, asked, now)) is Refusal.BEHIND  # noqa: B023
+
+
+def test_parties_that_took_the_same_cases_in_another_order_say_so_again() -> None:
+    group = Parties()
+    now = group.world.now
+    one, two = (group.case(wallet=wallet) for wallet in range(2))
+    early = [group[place].reserve(one, now) for place in (1, 2)]
+    group.certificate(two, 1, 2, 3, 4)
+    late = [group[place].reserve(one, now) for place in (3, 4)]
+    terms = group.terms(one, (1, 2, 3))
+    mixed = Certificate(reservations=(*early, *late))
+    assert code_of(lambda: group[1].join(one, mixed, terms, now)) is Refusal.BEHIND
+    group[1].join(one, group.certificate(one, 1, 2, 3, 4), terms, now)

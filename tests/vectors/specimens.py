@@ -308,7 +308,7 @@ def reservation() -> Reservation:
             usd_e8=10**12,
             fee=21_000 * 50 * 10**9,
         ),
-        lanes=(LaneState(wallet=WALLET, next_nonce=8, cancels=1),),
+        lanes=(LaneState(wallet=WALLET, next_nonce=8, cancels=1, held="b4" * 32),),
     )
 
 
