@@ -204,22 +204,6 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
     )
 
 
-def _check_behind(certificate: Certificate, policy: Policy, pins: Pins, journal: Journal) -> None:
-    mine = {lane.wallet: lane for lane in lanes_of(journal, policy, pins.signer)}
-    for signed in certificate.reservations:
-        for lane in signed.document.lanes:
-            own = mine.get(lane.wallet)
-            if own is None:
-                continue
-            reaches = own.next_nonce >= lane.next_nonce and own.cancels >= lane.cancels
-            require(
-                reaches,
-                Refusal.BEHIND,
-                f"{signed.document.party} knows of nonces up to {lane.next_nonce} and {lane.cancels} cancels of "
-                f"{lane.wallet}, this party of {own.next_nonce} and {own.cancels}: hand it their certificates first",
-            )
-
-
 def _check_alike(certificate: Certificate) -> None:
     """Refuse words that were not given over one and the same memory.
 
@@ -235,6 +219,22 @@ def _check_alike(certificate: Certificate) -> None:
                 Refusal.BEHIND,
                 f"{signed.document.party} remembers other cases of {lane.wallet} than the parties before it: hand "
                 "them each other's certificates, and have them reserve this case again",
+            )
+
+
+def _check_behind(certificate: Certificate, policy: Policy, pins: Pins, journal: Journal) -> None:
+    mine = {lane.wallet: lane for lane in lanes_of(journal, policy, pins.signer)}
+    for signed in certificate.reservations:
+        for lane in signed.document.lanes:
+            own = mine.get(lane.wallet)
+            if own is None:
+                continue
+            reaches = own.next_nonce >= lane.next_nonce and own.cancels >= lane.cancels
+            require(
+                reaches,
+                Refusal.BEHIND,
+                f"{signed.document.party} knows of nonces up to {lane.next_nonce} and {lane.cancels} cancels of "
+                f"{lane.wallet}, this party of {own.next_nonce} and {own.cancels}: hand it their certificates first",
             )
 
 
@@ -289,6 +289,7 @@ def join(
     words = check_certificate(certificate, binding, wallet, policy, pins)
     banned = sorted({*words, *terms.quorum} & journal.ceremonies.banned(wallet.id))
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
+    _check_alike(certificate)
     _check_behind(certificate, policy, pins, journal)
     _check_terms(terms, binding, wallet, pins, epoch)
     name = session_id(terms, pins.deployment)
@@ -307,6 +308,5 @@ def join(
         epoch=epoch,
         quorum=terms.quorum,
         signing_hash=binding.signing_hash,
-    _check_alike(certificate)
         consents=(),
     )
