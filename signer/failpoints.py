@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENVIRONMENT = "COUNTERSIGN_FAILPOINT"
-PREFIX = "signer."
+PREFIXES = ("signer.", "party.")
 NAMES = (
     "signer.before_journal_fsync",
     "signer.after_journal_fsync",
@@ -27,6 +27,7 @@ NAMES = (
     "signer.after_signature_record",
     "signer.before_answer",
 )
+PARTY_NAMES = ("party.after_reserve", "party.after_join", "party.after_signature_record")
 
 
 def _pass(name: str) -> None:
@@ -44,9 +45,9 @@ def arm(profile: Profile, wanted: str) -> Callable[[str], None]:
         ConfigError: For a signer's point that does not exist, so that no test waits for one that never comes.
     """
     name, _, nth = wanted.partition(":")
-    if profile is not Profile.DEMO or not name.startswith(PREFIX):
+    if profile is not Profile.DEMO or not name.startswith(PREFIXES):
         return _pass
-    if name not in NAMES or (nth and not nth.isdigit()):
+    if name not in (*NAMES, *PARTY_NAMES) or (nth and not nth.isdigit()):
         raise ConfigError(f"{ENVIRONMENT}: unknown point {wanted!r}")
     passed: Counter[str] = Counter()
 
