@@ -6,6 +6,9 @@ For the same reason it is held against fee limits only. It counts in every limit
 value or number that payments have used up do not keep a lane blocked. Of a fee limit cancels have a reserve beside
 what payments may use, as large as the limit itself: payments and cancels together never spend more than twice of it
 in its window, each nonce has one cancel at most, and people consent to each cancel's fee cap.
+
+In degraded mode (`core.degraded`) fee limits and their reserve are divided. A cancel needs no mandate that names its
+nonce: it goes to the nonce that its intent holds here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.consents import Subject, approvers, check_consents, check_unused
+from core.degraded import divided, parts_now
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.policy import Measure
@@ -151,7 +155,8 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: 
     repeated = _check_slot(bundle, cancel, journal)
     voices = _check_people(bundle.cancel, policy, pins, journal, now=now)
     draw = _draw(cancel, bundle, policy, journal, now)
-    _check_fees(policy, draw, journal.totals_without(cancel.digest), now)
+    parts = parts_now(wallet, journal, now=now)
+    _check_fees(divided(policy, parts), draw, journal.totals_without(cancel.digest), now)
     fresh = check_fresh(held, policy, now=now)
     logged = check_logged(bundle, bundle.cancel.consents, policy, deployment=pins.deployment, decided=False, now=now)
     transaction = Type2(
@@ -191,4 +196,5 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: 
             fresh,
             logged,
         ),
+        parts=parts,
     )

@@ -10,7 +10,8 @@ backup, drill   a wallet, the signers that do it, the epoch of their shares (0 f
 restore         a wallet, the one signer that gets its share back, the share's epoch, and the transport key of that
                 signer's token as its recovery key
 ban             a threshold wallet and the parties that never take part again; t of the others are left
-degraded        a threshold wallet and the parties that go on without the others: at least t, fewer than certify
+degraded        a threshold wallet and the parties that go on without the others: at least t, fewer than certify. One
+                that is over is taken as of when people agreed, by parties that were away: for learning, and no more
 destroy         a wallet, also one that only earlier policies name, the signers, and the newest epoch that is
                 destroyed with all before it
 clone           an HSM wallet, its signer, and the wrapping key of the second token
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from core.certificate import certificate_size
 from core.consents import Subject, approvers, check_consents, check_unused
+from core.degraded import DEGRADED_SECONDS_MOST
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind
@@ -35,7 +37,7 @@ from core.quorum import describe, is_filled
 from core.records import CeremonyRecord
 from core.recovery import check_recovery, check_transport, wallet_named
 from core.standing import heard, still_listed
-from core.verify import check_clock, current_policy
+from core.verify import check_clock, current_policy, policies_for
 
 if TYPE_CHECKING:
     from core.documents.control import Ceremony, SignedCeremony
@@ -46,22 +48,36 @@ if TYPE_CHECKING:
     from core.records import UsedConsent
 
 LEAST_PEOPLE = 2
-DEGRADED_SECONDS_MOST = 7 * 24 * 3600
-"""How long a threshold wallet may go on below its certificates before people have to say so anew."""
+
+
+def _is_over(document: Ceremony, now: int) -> bool:
+    """Whether a degraded mode's time has passed: whoever was away takes it all the same, to learn what was signed."""
+    return document.kind is CeremonyKind.DEGRADED and now >= document.header.expires
+
+
+def _agreed_at(signed: SignedCeremony) -> int:
+    """Return when the last person of a ceremony said so."""
+    return max(signed.document.header.created, *(one.statement.header.created for one in signed.consents), 0)
+
+
+def _only_current(digest: str, pins: Pins, journal: Journal, *, now: int) -> tuple[Policy, ...]:
+    return (current_policy(digest, pins, journal, now=now),)
 
 
 def _used_consents(
-    signed: SignedCeremony, policy: Policy, pins: Pins, journal: Journal, now: int
+    signed: SignedCeremony, policy: Policy, pins: Pins, journal: Journal, *, now: int, at: int
 ) -> tuple[UsedConsent, ...]:
+    """Count the people of a ceremony at `at`; what was handed to this signer since ends nothing that is over."""
     document = signed.document
     subject = Subject(
         type=SubjectType.CEREMONY, digest=document.digest, policy=policy.digest, deployment=pins.deployment
     )
-    voices = check_consents(signed.consents, subject, policy, now=now)
+    voices = check_consents(signed.consents, subject, policy, now=at)
     check_unused(voices, journal)
     rejected = any(voice.decision is Decision.REJECT for voice in voices)
     require(not rejected, Refusal.REJECTED, "somebody rejected this ceremony")
-    counted = heard(still_listed(voices, pins, journal, now=now), document.digest, journal)
+    listed = still_listed(voices, pins, journal, now=now)
+    counted = listed if _is_over(document, now) else heard(listed, document.digest, journal)
     people = approvers(counted, barred=frozenset())
     enough = len({one.person.id for one in people}) >= LEAST_PEOPLE and is_filled(policy.controls.ceremony, people)
     require(enough, Refusal.QUORUM, f"a ceremony takes {describe(policy.controls.ceremony)}, at least two people")
@@ -179,16 +195,24 @@ def check_ceremony(
         return None
     require(document.kind is not CeremonyKind.JOURNAL_START, Refusal.CEREMONY, "a journal starts at the console")
     check_deployment(document, pins.deployment)
-    check_lifetime(document, now=now)
-    require(now >= journal.clock, Refusal.CLOCK, "this signer's clock went back")
-    policy = current_policy(document.policy, pins, journal, now=now)
+    late = _is_over(document, now)
+    at = _agreed_at(signed) if late else now
+    check_lifetime(document, now=at)
+    require(now >= max(at, journal.clock), Refusal.CLOCK, "this signer's clock went back")
+    known = policies_for if late else _only_current
+    policy, *_ = policies = known(document.policy, pins, journal, now=now)
     if document.kind is not CeremonyKind.BAN:
         check_clock(journal, now)
     require(_concerns(document, policy, pins.signer), Refusal.WRONG_SIGNER, "the ceremony does not name this signer")
     _check_shape(document, policy, pins, journal)
-    used = _used_consents(signed, policy, pins, journal, now)
+    used = _used_consents(signed, policy, pins, journal, now=now, at=at)
     if held is not None:
-        check_fresh(held, policy, now=now)
+        check_fresh(held, policies[-1], now=now)
+    return record_of(document, used, now=now)
+
+
+def record_of(document: Ceremony, used: tuple[UsedConsent, ...], *, now: int) -> CeremonyRecord:
+    """Return what a journal keeps of a ceremony. `now` in Unix seconds."""
     return CeremonyRecord(
         kind="ceremony",
         time=now,
@@ -203,6 +227,20 @@ def check_ceremony(
         expires=document.header.expires,
         consents=used,
     )
+
+
+def check_draft(document: Ceremony, pins: Pins, journal: Journal) -> None:
+    """Hold a document against the policy that it names before people sign it: for whoever drafts one.
+
+    Args:
+        document: The document.
+        pins: That policy and those before it.
+        journal: The ceremonies that the drafter knows of. Signers go by their own.
+
+    Raises:
+        RefusedError: As `check_ceremony` would for what the document says.
+    """
+    _check_shape(document, pins.policy(document.policy), pins, journal)
 
 
 def begun(digest: str, kind: CeremonyKind, pins: Pins, journal: Journal, *, now: int) -> CeremonyRecord:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from core.degraded import in_force, known_for, may_join
 from core.documents.base import Header, check_deployment
 from core.documents.party import Binding, LaneState, Reservation, SessionKind
 from core.documents.roster import SignerRole, WalletKind
@@ -25,12 +26,15 @@ from core.sessions import session_id
 from core.verified import SEAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from core.documents.bundle import Bundle
     from core.documents.party import Certificate, SessionTerms, SignedReservation
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
     from core.journal import Journal
     from core.pins import Pins
+    from core.records import CeremonyRecord
     from core.verified import Verified
 
 ABORTS_MOST = 64
@@ -138,7 +142,13 @@ def _check_one(signed: SignedReservation, binding: Binding, wallet: Wallet, poli
 
 
 def check_certificate(
-    certificate: Certificate, binding: Binding, wallet: Wallet, policy: Policy, pins: Pins
+    certificate: Certificate,
+    binding: Binding,
+    wallet: Wallet,
+    policy: Policy,
+    pins: Pins,
+    *,
+    modes: Iterable[CeremonyRecord] = (),
 ) -> tuple[str, ...]:
     """Accept a certificate of one binding by enough distinct parties of a wallet.
 
@@ -148,6 +158,7 @@ def check_certificate(
         wallet: The newest policy's entry.
         policy: The newest policy, which names the parties' keys.
         pins: This party's pins.
+        modes: Degraded ceremonies under any one of which t of the parties that it names are enough.
 
     Returns:
         The parties that gave their word.
@@ -161,7 +172,7 @@ def check_certificate(
     parties = tuple(signed.document.party for signed in certificate.reservations)
     require(len(set(parties)) == len(parties), Refusal.CERTIFICATE, "a party gave its word twice")
     needed = certificate_size(len(wallet.signers), wallet.threshold)
-    enough = len(parties) >= needed
+    enough = len(parties) >= (wallet.threshold if may_join(modes, parties) else needed)
     require(enough, Refusal.CERTIFICATE, f"{len(parties)} parties reserved this, {needed} have to")
     return parties
 
@@ -171,7 +182,8 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
 
     It counts as drawn now, which is later than it was, so it leaves every window later: too much is the safe side.
     Where this party itself had reserved the nonce for another intent, that reservation can never be certified any
-    more (see the module's text), and what it drew stays drawn.
+    more (see the module's text), and what it drew stays drawn. What fewer than q parties signed in degraded mode is
+    learned by whoever knows its ceremony, in its time or later, and only at a nonce that holds nothing else here.
 
     Raises:
         RefusedError: `certificate`, `unknown_wallet`, `nonce` for one that comes before others that are missing,
@@ -183,10 +195,14 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
     wallet = next((one for one in policy.wallets if one.id == binding.wallet), None)
     if wallet is None or pins.signer not in wallet.signers:
         raise RefusedError(Refusal.UNKNOWN_WALLET, "this party holds no share of that wallet")
-    parties = check_certificate(certificate, binding, wallet, policy, pins)
+    modes = known_for(certificate, wallet.id, journal)
+    parties = check_certificate(certificate, binding, wallet, policy, pins, modes=modes)
     if journal.holds(binding):
         return None
     slot = journal.slots.get((binding.wallet, binding.nonce))
+    whole = len(parties) >= certificate_size(len(wallet.signers), wallet.threshold)
+    free = whole or slot is None or slot.intent == binding.intent
+    require(free, Refusal.CERTIFICATE, "what was signed in degraded mode takes the place of no other case")
     following = journal.next_nonce(binding.wallet)
     in_order = slot is not None or (binding.nonce == following and binding.cancel is None)
     require(in_order, Refusal.NONCE, f"what comes before is missing: the next nonce of this wallet is {following}")
@@ -286,7 +302,9 @@ def join(
     require(journal.holds(binding), Refusal.CERTIFICATE, "this case is not reserved here")
     policy = pins.policy(journal.policy_at(now))
     wallet = verified.wallet
-    words = check_certificate(certificate, binding, wallet, policy, pins)
+    # What was decided over whole limits never goes on below a whole certificate.
+    modes = in_force(wallet.id, journal, now=now) if verified.parts > 1 else ()
+    words = check_certificate(certificate, binding, wallet, policy, pins, modes=may_join(modes, terms.quorum))
     banned = sorted({*words, *terms.quorum} & journal.ceremonies.banned(wallet.id))
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
     _check_alike(certificate)

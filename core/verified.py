@@ -33,9 +33,10 @@ class Verified:
         record: What must be on disk before the key is used; None when this very attempt already is.
         stored: The raw transaction that this very attempt was answered with before, if any.
         checks: What was checked, one sentence each, in order.
+        parts: What limits were divided by: more than 1 if the case was decided in degraded mode.
     """
 
-    __slots__ = ("_certified", "_stage", "checks", "record", "stored", "transaction", "wallet")
+    __slots__ = ("_certified", "_stage", "checks", "parts", "record", "stored", "transaction", "wallet")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Verified:
         record: ReserveRecord | None,
         stored: bytes | None,
         checks: tuple[str, ...],
+        parts: int = 1,
     ) -> None:
         """Refuse to be built by anyone but `core.verify`.
 
@@ -60,6 +62,7 @@ class Verified:
         self.record = record
         self.stored = stored
         self.checks = checks
+        self.parts = parts
         self._stage = _Stage.VERIFIED if record is not None else _Stage.JOURNALLED
         # One signer's word is enough where there is one signer.
         self._certified = wallet.kind is not WalletKind.MPC

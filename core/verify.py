@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from core.attested import attested_facts
 from core.calldata import movements_of
 from core.consents import Subject, Voice, approvers, check_consents, check_unused
+from core.degraded import divided, in_force, parts_of
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.mandate import SingleOrder
@@ -176,9 +177,11 @@ def _check_decision(
     policies: tuple[Policy, ...],
     people: list[tuple[Initiative, tuple[Voice, ...]]],
     journal: Journal,
+    *,
     now: int,
+    parts: int,
 ) -> tuple[Draw, list[str]]:
-    """Have each policy decide, over one draw that counts for all of them."""
+    """Have each policy decide, over one draw that counts for all of them, with limits divided into parts."""
     intent, order = bundle.intent, bundle.mandate.digest
     deployment = bundle.header.deployment
     heard_of = [
@@ -194,7 +197,7 @@ def _check_decision(
     words = []
     for policy, (facts, _), (_, voices), attested in zip(policies, derived, people, heard_of, strict=True):
         totals = journal.totals_without(intent.digest)
-        decision = decide(policy, facts, draw, totals, now=now, enforce=True)
+        decision = decide(divided(policy, parts), facts, draw, totals, now=now, enforce=True)
         why_not = "; ".join((*decision.reasons, *attested.notes))
         require(decision.allowed, Refusal.DENIED, f"policy {policy.number}: {why_not}")
         seated = approvers(voices, barred=barred)
@@ -214,6 +217,16 @@ def _check_decision(
         if attested.facts:
             words.append(f"{len(attested.facts)} facts attested by {', '.join(attested.attesters)}")
     return draw, words
+
+
+def _parts(bundle: Bundle, wallet: Wallet, journal: Journal, now: int) -> int:
+    """Return what this signer divides limits by: in degraded mode it also takes only what names its nonce."""
+    modes = in_force(wallet.id, journal, now=now)
+    if not modes:
+        return 1
+    named = bundle.mandate.nonce is not None
+    require(named, Refusal.NONCE, "the wallet is in degraded mode: a mandate has to name its nonce")
+    return parts_of(wallet)
 
 
 def _rebuilt(intent: Intent, attempt: Attempt) -> Type2:
@@ -256,7 +269,8 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor 
     wallet = [own_wallet(intent.wallet, policy, pins) for policy in policies][-1]
     _check_movements(intent)
     people = _check_people(bundle, policies, pins, journal, now)
-    draw, words = _check_decision(bundle, policies, people, journal, now)
+    parts = _parts(bundle, wallet, journal, now)
+    draw, words = _check_decision(bundle, policies, people, journal, now=now, parts=parts)
     placed = place_attempt(intent, bundle.attempt, journal)
     fresh = check_fresh(held, policies[-1], now=now)
     logged = check_logged(bundle, bundle.consents, policies[-1], deployment=pins.deployment, decided=True, now=now)
@@ -284,6 +298,7 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor 
         "calldata decoded and re-encoded; it moves what was shown",
         f"{len(bundle.consents)} consents verified against the policy's own keys, origin and relying party",
         *words,
+        *([f"the wallet is in degraded mode: every limit counted as {parts} parts, one of them here"] * (parts > 1)),
         f"nonce {bundle.attempt.nonce} holds this intent only; fees within its caps",
         fresh,
         logged,
@@ -295,4 +310,5 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor 
         record=None if placed.repeated else record,
         stored=journal.signatures.get(transaction.signing_hash),
         checks=checks,
+        parts=parts,
     )

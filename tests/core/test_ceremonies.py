@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.ceremonies import DEGRADED_SECONDS_MOST, begun, check_ceremony
+from core.ceremonies import begun, check_ceremony
 from core.control import check_veto
+from core.degraded import DEGRADED_SECONDS_MOST
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind, LaneStart, SignedCeremony, VetoOrder
 from core.errors import JournalError, Refusal, RefusedError

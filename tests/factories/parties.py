@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.cancel import verify_cancel
+from core.ceremonies import check_ceremony
 from core.certificate import certificate_size, join, learn, reservation_of
+from core.documents.control import CeremonyKind
 from core.documents.party import Certificate, Reservation, SessionKind, SessionTerms, SignedReservation
 from core.documents.roster import SignerEntry, SignerRole, Wallet, WalletKind
 from core.evm import Type2
 from core.verify import verify
+from tests.factories.ceremonies import ceremony, signed
 from tests.factories.world import CHAIN, NOW, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.documents.bundle import Bundle
+    from core.documents.control import SignedCeremony
     from core.documents.policy import Policy
     from core.journal import Journal
     from core.pins import Pins
@@ -64,6 +68,12 @@ class Party:
         if record is not None:
             self.journal.apply(self.journal.encode(record))
         return record is not None
+
+    def take(self, order: SignedCeremony, now: int) -> None:
+        """Take a ceremony, as every signer does."""
+        record = check_ceremony(order, self.pins, self.journal, now=now, held=None)
+        if record is not None:
+            self.journal.apply(self.journal.encode(record))
 
     def join(self, bundle: Bundle, certificate: Certificate, terms: SessionTerms, now: int) -> SessionRecord:
         """Join a session, as `signer.party.service` does."""
@@ -144,10 +154,20 @@ class Parties:
         """The policy that all of them pinned."""
         return self.world.policy
 
-    def case(self, nonce: int = 0, *, wallet: int = 0, **intent: Any) -> Bundle:  # noqa: ANN401 - of Intent
-        """Make a case of one of the three wallets."""
+    def case(self, nonce: int = 0, *, wallet: int = 0, named: bool = False, **intent: Any) -> Bundle:  # noqa: ANN401 - of Intent
+        """Make a case of one of the three wallets; `named`: its mandate is for that nonce only."""
         made = self.world.intent(**({"wallet": self.wallets[wallet].id} | intent))
-        return self.world.bundle(self.world.mandate(made), nonce=nonce)
+        mandate = self.world.mandate(made, nonce=nonce if named else None)
+        return self.world.bundle(mandate, nonce=nonce)
+
+    def degrade(self, *places: int, known: Iterable[int] | None = None, **changes: Any) -> SignedCeremony:  # noqa: ANN401
+        """Open a degraded mode in which these parties go on, and hand it to them (or to those that `known` names)."""
+        signers = tuple(f"party-{place}" for place in places)
+        made = ceremony(self.world, CeremonyKind.DEGRADED, self.wallet, **({"signers": signers} | changes))
+        order = signed(self.world, made)
+        for place in places if known is None else known:
+            self[place].take(order, self.world.now)
+        return order
 
     def certificate(self, bundle: Bundle, *places: int) -> Certificate:
         """Have these parties reserve a case."""
