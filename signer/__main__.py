@@ -1,4 +1,4 @@
-"""The signer's commands: init, keygen, found, pin, recover, serve, status."""
+"""The signer's commands: init, keygen, found, pin, recover, serve, status; and those of a recovery site."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ EXIT_RESTART = 75
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m signer", description="Countersign's signer")
+    parser = argparse.ArgumentParser(
+        prog="python -m signer", description="Countersign's signer; a recovery site: recovery --help"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     every = {
         "init": "make the state folder and a SoftHSM token",
@@ -225,11 +227,24 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every failure is one sentence on stderr and an exit code of its own."""
-    options = _arguments(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["recovery"]:
+        return _ended(lambda: _at_recovery_site(given[1:]))
+    options = _arguments(given)
+    return _ended(lambda: _COMMANDS[options.command](options))
+
+
+def _at_recovery_site(given: Sequence[str]) -> int:
+    from signer.recovery.commands import run  # noqa: PLC0415 - no signer that serves needs it
+
+    return run(given)
+
+
+def _ended(work: Callable[[], int]) -> int:
     problem: Exception
     os.umask(0o077)
     try:
-        return _COMMANDS[options.command](options)
+        return work()
     except JournalError as error:
         problem, code = error, EXIT_JOURNAL
     except PinError as error:

@@ -12,6 +12,7 @@ from signer.errors import TokenKeyError
 if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
+    from core.journal import Journal
     from signer.hsm import Hsm
 
 
@@ -20,6 +21,9 @@ class Backend(Protocol):
 
     def ready(self, wallet: Wallet) -> None:
         """Make sure of a wallet's key before a nonce is used up for it."""
+
+    def follow(self, journal: Journal) -> None:
+        """Take from a journal what decides which keys are in use."""
 
     def sign(self, verified: Verified) -> tuple[bytes, bytes]:
         """Spend a token alone; refused where a signature takes several signers."""
@@ -61,6 +65,9 @@ class HsmBackend:
         require(wallet.kind is WalletKind.HSM, Refusal.UNSUPPORTED, "this signer holds no software keys")
         self._hsm.check_key(wallet.public_key)
 
+    def follow(self, journal: Journal) -> None:
+        """Do nothing: a key in a token has no epochs."""
+
     def sign(self, verified: Verified) -> tuple[bytes, bytes]:
         """Spend a token.
 
@@ -80,6 +87,29 @@ class HsmBackend:
             raise SpentTokenError("a backend takes a verified case and nothing else")
         digest = verified.spend()
         return verified.finish(self._hsm.sign(verified.wallet.public_key, digest))
+
+    def holdings(self, wallet: Wallet, _: int) -> dict[str, str]:
+        """Return the wallet's key, if the token holds it.
+
+        Raises:
+            HsmUnavailableError: If the token is away.
+        """
+        if not self._hsm.holds(wallet.public_key):
+            return {}
+        return {f"key of {wallet.address}": "0x" + wallet.public_key.hex()}
+
+    def drop(self, wallet: Wallet, _: int) -> None:
+        """Destroy the wallet's key in the token.
+
+        Raises:
+            TokenKeyError: If the token keeps it.
+            HsmUnavailableError: If the token is away.
+        """
+        self._hsm.destroy_key(wallet.public_key)
+
+    def needed(self, _: Wallet) -> int:
+        """Return 0: a key that may still pay is needed whole."""
+        return 0
 
 
 def own_wallets(policy: Policy, signer: str) -> tuple[Wallet, ...]:

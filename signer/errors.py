@@ -47,6 +47,10 @@ class ShareFileError(SignerError):
     """A share's file is missing, damaged, of another wallet, party, epoch or token, or open to others."""
 
 
+class BackupError(SignerError):
+    """A backup is damaged, of something else, or for another recovery key; or its ceremony is about another one."""
+
+
 class JournalWriteError(SignerError):
     """The disk refused a journal line. What it holds now is unknown, so this process ends and reads it again."""
 

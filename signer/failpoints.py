@@ -26,6 +26,17 @@ NAMES = (
     "signer.after_sign",
     "signer.after_signature_record",
     "signer.before_answer",
+    "signer.renewal_joined",
+    "signer.renewal_kept",
+    "signer.renewal_staged",
+    "signer.renewal_proven",
+    "signer.renewal_activated",
+    "signer.renewal_adopted",
+    "signer.renewal_listed",
+    "signer.renewal_wiped",
+    "signer.renewal_destroyed",
+    "signer.before_destruction",
+    "signer.before_step",
 )
 PARTY_NAMES = ("party.after_reserve", "party.after_join", "party.after_signature_record")
 

@@ -49,6 +49,32 @@ def write_new(path: Path, content: bytes, *, mode: int) -> None:
     sync_folder(path.parent)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file, durably; the file is made if it is not there, and half a line of a crash is cut off."""
+    made = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        known = path.read_bytes()
+        os.ftruncate(handle, known.rfind(b"\n") + 1)
+        write_all(handle, line + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if made:
+        sync_folder(path.parent)
+
+
+def destroy_file(path: Path) -> None:
+    """Overwrite a file and remove it. What a disk may still hold of it is sealed, or was never a secret."""
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.write(os.urandom(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    sync_folder(path.parent)
+
+
 def write_all(handle: int, content: bytes) -> None:
     """Write every byte, or raise OSError."""
     left = memoryview(content)

@@ -24,7 +24,7 @@ from pkcs11 import exceptions as ck
 from core.errors import EncodingError
 from core.evm import DIGEST_BYTES, finish_signature
 from signer.errors import ConfigError, HsmError, HsmUnavailableError, PinError, TokenKeyError
-from signer.token_keys import attribute_mapper, find_key, sign_digest
+from signer.token_keys import attribute_mapper, destroy_key, find_key, list_points, sign_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -249,6 +249,24 @@ class Hsm:
             raise HsmError(f"a digest has {DIGEST_BYTES} bytes, not {len(digest)}")
         return self.run(lambda session: sign_digest(self._key(session, public_key), digest))
 
+    def holds(self, public_key: bytes) -> bool:
+        """Whether the token shows a public key.
+
+        Raises:
+            HsmUnavailableError: As `run`.
+        """
+        return self.run(lambda session: public_key in list_points(session))
+
+    def destroy_key(self, public_key: bytes) -> None:
+        """Destroy a wallet's key pair. Nobody brings it back.
+
+        Raises:
+            TokenKeyError: If the token keeps it.
+            HsmUnavailableError: As `run`.
+        """
+        self._keys.pop(public_key, None)
+        self.run(lambda session: destroy_key(session, public_key))
+
     def _key(self, session: Session, public_key: bytes) -> PrivateKey:
         """Return the key's handle in this session, checked the first time that this session uses it."""
         known = self._keys.get(public_key)
@@ -280,7 +298,9 @@ def _told(token: Token) -> dict[str, str]:
     }
 
 
-def replace_pins(module: str, conf: Path, label: str, passing: Mapping[UserType, str]) -> dict[UserType, str]:
+def replace_pins(
+    module: str, conf: Path, label: str, passing: Mapping[UserType, str], *, user_pin: str | None = None
+) -> dict[UserType, str]:
     """Give a new token random PINs in place of those that it was initialised with.
 
     Args:
@@ -288,6 +308,7 @@ def replace_pins(module: str, conf: Path, label: str, passing: Mapping[UserType,
         conf: SoftHSM's configuration.
         label: The token.
         passing: The PINs so far.
+        user_pin: The user's from now on, where it is not to be drawn here.
 
     Returns:
         The PINs from now on.
@@ -296,6 +317,8 @@ def replace_pins(module: str, conf: Path, label: str, passing: Mapping[UserType,
         HsmError: If the token refuses.
     """
     lasting = {user: secrets.token_hex(PIN_BYTES) for user in passing}
+    if user_pin is not None:
+        lasting[UserType.USER] = user_pin
     with _LOCK:
         os.environ["SOFTHSM2_CONF"] = str(conf)
         try:

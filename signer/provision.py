@@ -94,7 +94,7 @@ def init_state(
     text = _SETTINGS.format(
         signer=json.dumps(signer),
         role=json.dumps(str(role)),
-        module=json.dumps(_softhsm_module()),
+        module=json.dumps(softhsm_module()),
         label=json.dumps(f"countersign-{signer}"),
         path=json.dumps(socket_path or "signer.sock"),
         mode='"0600"' if group is None and set(allowed_uids) <= {os.geteuid()} else '"0660"',
@@ -108,7 +108,12 @@ def init_state(
     return so_pin
 
 
-def _softhsm_module() -> str:
+def softhsm_module() -> str:
+    """Return where SoftHSM's module is.
+
+    Raises:
+        ConfigError: If it is not installed.
+    """
     for path in SOFTHSM_MODULES:
         if os.path.exists(path):  # noqa: PTH110 - a list of literal places
             return path
@@ -116,6 +121,21 @@ def _softhsm_module() -> str:
 
 
 def _make_token(state: Path, *, label: str) -> str:
+    passing = start_token(state, label=label)
+    lasting = replace_pins(softhsm_module(), state / SOFTHSM_FILE, label, passing)
+    write_new(state / PIN_FILE, lasting[UserType.USER].encode(), mode=0o400)
+    return lasting[UserType.SO]
+
+
+def start_token(state: Path, *, label: str) -> dict[UserType, str]:
+    """Make a SoftHSM token with its configuration in a folder.
+
+    Returns:
+        Passing PINs: other users of this host could read them while it was made, so they are to be replaced at once.
+
+    Raises:
+        ConfigError: If SoftHSM is missing or refuses.
+    """
     tool = shutil.which("softhsm2-util")
     if tool is None:
         raise ConfigError("softhsm2-util is not installed (package softhsm2)")
@@ -147,9 +167,7 @@ def _make_token(state: Path, *, label: str) -> str:
     )
     if done.returncode != 0:
         raise ConfigError(f"softhsm2-util: {(done.stderr or done.stdout).strip()[:200]}")
-    lasting = replace_pins(_softhsm_module(), conf, label, passing)
-    write_new(state / PIN_FILE, lasting[UserType.USER].encode(), mode=0o400)
-    return lasting[UserType.SO]
+    return passing
 
 
 def make_key(hsm: Hsm, label: str) -> MadeKey:

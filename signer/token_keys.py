@@ -139,6 +139,33 @@ def find_key(session: Session, public_key: bytes) -> PrivateKey:
     return cast("PrivateKey", keys[0])
 
 
+def destroy_key(session: Session, public_key: bytes) -> None:
+    """Destroy every private key of a public key, then the public key.
+
+    Raises:
+        TokenKeyError: If the token keeps any of them.
+    """
+
+    def publics() -> list[Object]:
+        found = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.KEY_TYPE: KeyType.EC})
+        return [
+            key
+            for key in list(found)
+            if bytes(key[Attribute.EC_PARAMS]) == SECP256K1 and public_point(key) == public_key
+        ]
+
+    for public in publics():
+        private = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: bytes(public[Attribute.ID])}
+        for key in list(session.get_objects(private)):
+            key.destroy()
+        if list(session.get_objects(private)):
+            raise TokenKeyError(f"the token keeps the private key of {address_of(public_key)}")
+        # Last: by it, whoever was stopped in between finds the rest.
+        public.destroy()
+    if publics():
+        raise TokenKeyError(f"the token keeps the public key {address_of(public_key)}")
+
+
 def check_attributes(key: Object) -> None:
     """Refuse a wallet's private key that is not locked into the token.
 

@@ -13,9 +13,13 @@ Requests have exactly these fields:
     {"v": 1, "op": "reserve", "bundle": Bundle}
     {"v": 1, "op": "learn",   "certificates": [Certificate]}
     {"v": 1, "op": "join",    "joining": {"bundle", "certificate", "terms"}}
-    {"v": 1, "op": "greet",   "terms": SessionTerms}                       (while the key is being made)
+    {"v": 1, "op": "greet",   "terms": SessionTerms}                       (of a session that makes or tests shares)
     {"v": 1, "op": "begin",   "beginning": {"session", "hellos"}}
     {"v": 1, "op": "turn",    "turn": {"session", "envelopes"}}
+    {"v": 1, "op": "refresh", "proof": Proof}
+    {"v": 1, "op": "backup",  "ceremony": digest}
+    {"v": 1, "op": "drilled", "attestation": Attestation}
+    {"v": 1, "op": "destroy", "ceremony": digest}                                   (every role but `log`)
     {"v": 1, "op": "status"}
 
 Answers: ``{"v": 1, "ok": true, "result": {…}}``, or ``{"v": 1, "ok": false, "error": {"code", "message", "retry"}}``
@@ -49,6 +53,10 @@ OPERATIONS: dict[str, str | None] = {
     "greet": "terms",
     "begin": "beginning",
     "turn": "turn",
+    "refresh": "proof",
+    "backup": "ceremony",
+    "drilled": "attestation",
+    "destroy": "ceremony",
     "status": None,
 }
 """Each operation with the one field that it takes."""

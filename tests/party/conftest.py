@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.party.recovery_rig import Site, make_site
 from tests.party.rig import Founded, Group, found
+from tests.signer.rig import point_softhsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,3 +49,19 @@ def small(two_of_three: Founded, base: Path) -> Group:
 @pytest.fixture
 def large(three_of_five: Founded, base: Path) -> Group:
     return Group(three_of_five, base)
+
+
+@pytest.fixture(scope="session")
+def vault() -> Iterator[Site]:
+    """A recovery site of the session; what is pinned there is a test's own matter (see `site`)."""
+    base = Path(tempfile.mkdtemp(prefix="cs-vault-"))
+    yield make_site(base, "vault")
+    shutil.rmtree(base)
+
+
+@pytest.fixture
+def site(vault: Site, base: Path) -> Site:
+    """A copy of the session's recovery site."""
+    shutil.copytree(vault.state, base / "vault")
+    point_softhsm(base / "vault")
+    return dataclasses.replace(vault, state=base / "vault")

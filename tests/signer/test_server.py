@@ -251,8 +251,8 @@ def _flood(path: str, server: Server) -> None:
 
 
 def test_every_operation_is_known() -> None:
-    alone = {"sign", "control", "policy", "challenge", "lease", "checkpoint", "status"}
-    together = {"prepare", "reserve", "learn", "join", "greet", "begin", "turn"}
+    alone = {"sign", "control", "ceremony", "destroy", "policy", "challenge", "lease", "checkpoint", "status"}
+    together = {"prepare", "reserve", "learn", "join", "greet", "begin", "turn", "backup", "drilled", "refresh"}
     assert set(OPERATIONS) == alone | together
 
 
