@@ -27,6 +27,7 @@ from core.records import SignatureRecord
 from core.schema import read_struct, write_struct
 from core.verify import verify
 from signer.backends import check_keys, own_wallets
+from signer.destruction import Destruction
 from signer.errors import TokenKeyError
 from signer.leases import Leases
 from signer.pinned import store_policy
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from core.records import HaltRecord, ResumeRecord, VetoRecord
     from core.verified import Verified
     from signer.backends import Backend
+    from signer.destruction import Holder
     from signer.store import JournalStore
 
 HELD_MOST = 256
@@ -92,7 +94,7 @@ class Service:
         if op == "sign":
             bundle = Bundle.from_json(request["bundle"])
             return write_struct(self.sign(bundle, now=now), "signature")
-        if op in ("control", "ceremony", "policy"):
+        if op in ("control", "ceremony", "policy", "destroy"):
             return self._told(request, now)
         if op == "challenge":
             return self._leases.challenge(request["known"], self.pins, self.journal, now=now)
@@ -112,7 +114,14 @@ class Service:
             return self.control(cast("ControlOrder", CONTROL_ORDER.read(request["order"], "order")), now=now)
         if request["op"] == "ceremony":
             return self.ordain(read_struct(SignedCeremony, request["ceremony"], "ceremony"), now=now)
+        if request["op"] == "destroy":
+            self._store.catch_up()
+            return Destruction(self._state, self._store, self._holder()).run(request["ceremony"], self.pins, now=now)
         return self.succeed(read_struct(SignedPolicy, request["signed_policy"], "signed_policy"), now=now)
+
+    def _holder(self) -> Holder:
+        """Return what a destruction is done to."""
+        return cast("Holder", self._backend)
 
     def sign(self, bundle: Bundle, *, now: int) -> Signature:
         """Sign one case, or answer it with the signature that it has.
