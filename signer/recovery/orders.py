@@ -81,13 +81,18 @@ class OrderFile:
 
 
 def read_order(raw: bytes) -> OrderFile:
-    """Read ``{"ceremony", "consents", "policies"}``; `policies` are signed successors, the genesis left out.
+    """Read ``{"ceremony", "consents", "policies"}``, or a `SignedCeremony` alone.
+
+    `policies` are signed successors, the genesis left out.
 
     Raises:
         ConfigError: If it is something else.
     """
     try:
         value = parse(raw, max_bytes=POLICY_BYTES)
+        if isinstance(value, dict) and set(value) == {"document", "consents"}:
+            # As custody hands it out, where no policy came after the genesis or all are known here.
+            return OrderFile(read_struct(SignedCeremony, value, "ceremony"), ())
         if not isinstance(value, dict) or set(value) != {"ceremony", "consents", "policies"}:
             raise ConfigError("ceremony, consents and policies are expected")
         policies = value["policies"]
