@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from approvals.errors import ConsentRefusedError
+from custody.errors import CeremonyMissingError, CeremonyRefusedError
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from policies.errors import (
     DecisionConflictError,
@@ -29,6 +30,8 @@ CONTENT_TYPE = "application/problem+json"
 STATUS_BY_ERROR: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (RequestMissingError, HTTPStatus.NOT_FOUND),
     (RequestRefusedError, HTTPStatus.CONFLICT),
+    (CeremonyMissingError, HTTPStatus.NOT_FOUND),
+    (CeremonyRefusedError, HTTPStatus.CONFLICT),
     (FormError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ConsentRefusedError, HTTPStatus.FORBIDDEN),
     (MandateRefusedError, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -38,6 +38,7 @@ COUNTERSIGN_SWEEPS = (
     "oms.sweep.sweep_once",
     "oms.signer_watch.signers_sweep",
     "oms.key_watch.keys_sweep",
+    "oms.ceremony_watch.ceremonies_sweep",
     "oms.notifications.sweep.notices_sweep",
     "custody.leases.leases_sweep",
     "custody.sweep.sweep_once",
@@ -87,6 +88,7 @@ COUNTERSIGN_POLL_VIEWS = (
     "oms:request_status",
     "oms:queue_status",
     "oms:nodes_status",
+    "oms:ceremony_status",
     "admin:policies_draft_replay_status",
     "admin:policies_draft_propose_status",
 )

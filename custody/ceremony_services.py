@@ -30,10 +30,11 @@ from core.documents.consent import SIGNED_CONSENTS, Decision, SubjectType
 from core.documents.control import Ceremony, SignedCeremony, VetoOrder
 from core.quorum import is_filled
 from core.schema import write_struct
-from custody.ceremony_selectors import ceremony_document, ceremony_voices
+from custody.ceremony_selectors import ceremony_document, ceremony_voices, refresh_days_of
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, line_append
-from custody.errors import CeremonyRefusedError
-from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
+from custody.errors import CeremonyMissingError, CeremonyRefusedError
+from custody.models_ceremonies import CeremonyProgress, CeremonySchedule, KeyCeremony, ProgressState
+from custody.selectors import wallet_find
 
 if TYPE_CHECKING:
     from approvals.models import User
@@ -281,3 +282,28 @@ def veto_order(*, ceremony: KeyCeremony) -> dict[str, object]:
         one for one in consent_documents(subject=ceremony.digest) if one.statement.decision is Decision.REJECT
     )
     return write_struct(VetoOrder(kind="veto", consents=rejections), "veto")
+
+
+@transaction.atomic
+def refresh_days_set(*, actor: str, wallet: str, days: int) -> CeremonySchedule:
+    """Set how often a wallet's shares are refreshed.
+
+    Args:
+        actor: Who does it.
+        wallet: CAIP-10 account.
+        days: Between two refreshes.
+
+    Raises:
+        CeremonyMissingError: If custody holds no such wallet.
+        ValidationError: For a number of days that is out of bounds.
+    """
+    found = wallet_find(caip10=wallet)
+    if found is None:
+        raise CeremonyMissingError("There is no such wallet.")
+    row = CeremonySchedule.objects.filter(pk=wallet).first() or CeremonySchedule(wallet=found)
+    before, row.refresh_days = refresh_days_of(wallet=wallet), days
+    row.full_clean(validate_unique=False)
+    row.save()
+    payload: dict[str, object] = {"before": before, "days": days}
+    entry_append(actor=actor, tag=AuditTag.REFRESH_SCHEDULED, subject=wallet, payload=payload)
+    return row

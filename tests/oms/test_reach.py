@@ -18,12 +18,17 @@ from django.utils import timezone
 from approvals.models import EnrolmentCase, PersonSession, SecurityKey, User
 from approvals.services import ticket_create
 from audit.models import AuditEntry
+from core.documents.consent import SubjectType
+from core.documents.control import CeremonyKind
 from core.documents.roster import Role
 from core.schema import write_struct
+from custody.ceremony_services import ceremony_consent, ceremony_draft
 from demo.softkey import SoftKey
 from policies.models import PolicyVersion
+from tests.factories.ceremonies import QUORUM, ceremony
 from tests.factories.documents import PEOPLE
 from tests.factories.proposals import draft_of
+from tests.oms.conftest import as_json
 from tests.oms.reach import ADMIN_PAGES, ANYBODY, OF_A_DESK, PAGES, SKIPPED, allowed
 from tests.oms.test_walk import patterns
 from tests.sign_in import signed_in
@@ -31,6 +36,7 @@ from tests.sign_in import signed_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from custody.models import KeyCeremony
     from oms.models import TransactionRequest
     from tests.oms.conftest import Desk
 
@@ -64,6 +70,7 @@ class Walk:
         self.enrolment = self._enrolment(desk)
         self.version = self._proposal(desk)
         self.draft = draft_of(desk.world.policy, desk.users["adam"])
+        self.ceremony = self._ceremony(desk)
         self.entry = AuditEntry.objects.filter(actor="tessa").order_by("seq")[0]
 
     @staticmethod
@@ -72,6 +79,21 @@ class Walk:
         text = json.dumps({"person": "tom", "name": "Tom", "key": key})
         signed_in(desk.users["adam"]).post(reverse("approvals:enrolment_new"), {"enrolment": text})
         return EnrolmentCase.objects.get()
+
+    @staticmethod
+    def _ceremony(desk: Desk) -> KeyCeremony:
+        document = ceremony(desk.world, CeremonyKind.DRILL, desk.world.policy.wallets[0])
+        made = ceremony_draft(document=document, person="olga", now=timezone.now())
+        for name in QUORUM:
+            signed = desk.world.consent(made.digest, name, subject_type=SubjectType.CEREMONY)
+            made = ceremony_consent(
+                user=desk.users[name],
+                digest=made.digest,
+                consent_raw=as_json(signed),
+                policy=desk.world.policy,
+                now=timezone.now(),
+            )
+        return made
 
     @staticmethod
     def _proposal(desk: Desk) -> PolicyVersion:
@@ -96,6 +118,7 @@ class Walk:
             "key_id": self.key.pk,
             "seq": self.entry.pk,
             "digest": self.enrolment.digest,
+            "ceremony": self.ceremony.digest,
             "pk": self.draft.pk,
             "app_label": "approvals",
             "key": "people",

@@ -61,6 +61,10 @@ WITH_ENTRY = {
     "oms:node_change_decide": "tests/oms/test_node_pages.py",
     "oms:price_enter": "tests/oms/test_price_pages.py",
     "oms:request_release": "tests/oms/test_holds.py",
+    "oms:ceremony": "tests/custody/test_ceremonies.py",
+    "oms:ceremony_new": "tests/custody/test_ceremonies.py",
+    "oms:ceremony_consent": "tests/custody/test_ceremonies.py",
+    "oms:ceremony_reminder": "tests/oms/test_ceremony_pages.py",
     "oms:cancel": "tests/oms/test_cancels.py",
     "oms:cancel_consent": "tests/oms/test_cancels.py",
 }
