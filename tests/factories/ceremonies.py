@@ -53,7 +53,7 @@ def signed(world: World, document: Ceremony, *names: str, decision: Decision = D
     return SignedCeremony(
         document=document,
         consents=tuple(
-            world.consent(document.digest, name, decision, subject_type=SubjectType.CEREMONY)
+            world.consent(document.digest, name, decision, subject_type=SubjectType.CEREMONY, policy=document.policy)
             for name in names or QUORUM
         ),
     )
