@@ -88,6 +88,10 @@ _ADVICE: dict[str, str] = {
         "Nothing is signed by this signer meanwhile. See that its process and its courier run, and that its socket is"
         " the one in the settings."
     ),
+    AuditTag.PARTIES_FEW: (
+        "A shared key has too few parties: its cases wait. Start those that are silent; their pages and journals are"
+        " theirs, so nothing is lost meanwhile. Fewer than the threshold sign nothing, whatever people decide."
+    ),
     AuditTag.NOTICE_FAILED: (
         "Somebody is not told what they asked to be told. See that the mail server or the webhook answers, and that"
         " the address in their preferences is right."

@@ -111,6 +111,7 @@ class AuditTag(StrEnum):
     GAS_LOW = "custody:gas:low"
     CHAIN_RULE_CHANGED = "custody:rule:changed"
     SIGNER_SILENT = "custody:signer:silent"
+    PARTIES_FEW = "custody:parties:few"
     NODE_WRONG_CHAIN = "chains:node:wrong_chain"
     NODE_CHANGED = "chains:node:changed"
     NODE_QUARANTINED = "chains:node:quarantined"

@@ -104,9 +104,13 @@ def _usable(heard: Heard, read: Callable[[str, Json], _Made]) -> tuple[dict[str,
 def _ask_all(batch: Batch) -> Script[dict[str, Json]]:
     good, refused = yield batch
     if refused:
-        message = f"{batch.step}: {len(refused)} of {len(batch.frames)} parties refused"
-        raise ScriptError(message, refused, agreed=good)
+        raise _ended(batch, good, refused)
     return good
+
+
+def _ended(batch: Batch, good: Mapping[str, Json], refused: Mapping[str, Json]) -> ScriptError:
+    message = f"{batch.step}: {len(refused)} of {len(batch.frames)} parties refused"
+    return ScriptError(message, refused, agreed=tuple(good))
 
 
 def rounds_script(session: str, hellos: Mapping[str, Json], *, keep: Json | None = None) -> Script[dict[str, Json]]:
@@ -135,7 +139,13 @@ def rounds_script(session: str, hellos: Mapping[str, Json], *, keep: Json | None
         frames = {
             name: {"op": "turn", "turn": {"session": session, "envelopes": _for(name, sent)}} for name in hellos
         }
-        answers = yield from _ask_all(Batch(step=f"round {number}", frames=frames))
+        batch = Batch(step=f"round {number}", frames=frames)
+        answers, refused = yield batch
+        if refused:
+            # Who has the signature has it, whatever became of the others.
+            if any("signature" in answer for answer in answers.values()):
+                return answers
+            raise _ended(batch, answers, refused)
     raise ScriptError("the session has more rounds than any protocol", {})
 
 

@@ -23,6 +23,8 @@ from core.schema import read_struct
 from core.witnessing import CONFLICT, UNPROVEN
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import CustodyError, SignerWaitsError
+from custody.parties.group import SILENT
+from custody.parties.line import together
 from custody.ports import signer_port
 from custody.selectors import signers_asked
 from custody.witnesses import OK, WitnessSilentError, refusal_words, witness_ask, witness_urls
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from core.canonical import Json
 
 RETRY_SECONDS = 2
+SILENT_SECONDS = 10
+"""How soon a signer is asked again that gave no answer at all: each question may cost a time-out."""
 IDLE_SECONDS = 60
 """How often a signer is asked whose policy names no witnesses."""
 _PAGES_MOST = 1000
@@ -73,24 +77,33 @@ def leases_sweep(*, now: dt.datetime) -> int:
     """
     if not witness_urls():
         return 0
-    renewed = 0
+    at = now.timestamp()
+    due: dict[str, _Standing] = {}
     for signer in signers_asked():
         standing = _standings.setdefault(signer, _Standing())
-        if signer == settings.COUNTERSIGN_LOG_SIGNER or now.timestamp() < standing.due:
-            continue
-        renewed += _renew(signer, standing, now)
-    return renewed
+        if signer != settings.COUNTERSIGN_LOG_SIGNER and at >= standing.due:
+            due[signer] = standing
+    # At the same time: one that is silent keeps no other's lease from being renewed before it ends.
+    answers = together(lambda signer: _try(signer, due[signer]), list(due))
+    return sum(_renewed(signer, due[signer], answer, at) for signer, answer in zip(due, answers, strict=True))
 
 
-def _renew(signer: str, standing: _Standing, now: dt.datetime) -> int:
-    at = now.timestamp()
-    standing.due = at + RETRY_SECONDS
+def _try(signer: str, standing: _Standing) -> float | LeaseMissingError | SignerWaitsError | None:
     try:
-        expires = lease_carry(signer=signer, seen=standing.seen)
+        return lease_carry(signer=signer, seen=standing.seen)
     except (LeaseMissingError, SignerWaitsError) as error:
-        refused = getattr(error, "refused", False)
-        _logger.warning("lease for %s: %s", signer, error)
-        _alarm(signer, str(error), holds=refused or at >= standing.expires, refused=refused)
+        return error
+
+
+def _renewed(
+    signer: str, standing: _Standing, expires: float | LeaseMissingError | SignerWaitsError | None, at: float
+) -> int:
+    if isinstance(expires, Exception):
+        refused = getattr(expires, "refused", False)
+        silent = getattr(expires, "code", "") in SILENT
+        standing.due = at + (SILENT_SECONDS if silent else RETRY_SECONDS)
+        _logger.warning("lease for %s: %s", signer, expires)
+        _alarm(signer, str(expires), holds=refused or at >= standing.expires, refused=refused)
         return 0
     if expires is None:
         standing.due = at + IDLE_SECONDS

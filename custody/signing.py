@@ -35,6 +35,7 @@ from custody.machine import Kind
 from custody.models import Job, NonceAssignment, Transmission
 from custody.nonces import LaneStatus, Reading, refusal_read
 from custody.parties.carry import party_lane, party_sign
+from custody.parties.group import PartiesWaitError
 from custody.ports import signer_port
 from custody.selectors import rule_of
 from custody.transitions import ACTOR, Claim, job_locked, job_move, job_postpone
@@ -237,6 +238,13 @@ def job_sign(*, claim: Claim, now: dt.datetime) -> None:
     doubts_wake(wallet_id=job.wallet_id, now=now)
 
 
+def _without_lease(job: Job, error: SignerWaitsError) -> list[str]:
+    """Return who says that it has no lease: the others' need no asking."""
+    if isinstance(error, PartiesWaitError):
+        return [name for name, no in error.outcome.refusals.items() if no.code == Refusal.LEASE]
+    return list(job.wallet.signers)
+
+
 def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
     with job_locked(claim=claim) as job:
         if error.code == LOG_CODE:
@@ -246,7 +254,7 @@ def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:
             return
         due_at = now + backoff(job.trials)
         if error.code == Refusal.LEASE:
-            for name in job.wallet.signers:
+            for name in _without_lease(job, error):
                 lease_forget(signer=name)
         if error.code in (Refusal.LEASE, Refusal.INCLUSION):
             due_at = now + LEASE_INTERVAL

@@ -15,12 +15,14 @@ from chains.guards import outside_transaction
 from core.documents.roster import SignerRole
 from custody.answers import Refused, result_read, status_frame
 from custody.errors import CustodyError
+from custody.parties.line import together
 from custody.ports import signer_port
 from oms.models import SignerSighting
+from oms.party_watch import parties_follow
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 EVERY = dt.timedelta(seconds=30)
 SILENT_AFTER = dt.timedelta(minutes=5)
@@ -113,28 +115,43 @@ def _claim(signer: str, now: dt.datetime) -> SignerSighting | None:
     return row if made or due.update(asked_at=now) else None
 
 
-def signer_look(*, signer: str, now: dt.datetime) -> bool:
-    """Ask one signer, if it is time; whether it was asked.
+def signers_look(*, signers: Sequence[str], now: dt.datetime) -> int:
+    """Ask those signers whose time it is, all at once: one that is silent keeps no other waiting.
 
     Args:
-        signer: The signer's roster id.
+        signers: Roster ids.
         now: The current time.
+
+    Returns:
+        How many were asked.
     """
-    outside_transaction("a signer asked")
-    row = _claim(signer, now)
-    if row is None:
-        return False
+    outside_transaction("signers asked")
+    rows = [row for signer in signers if (row := _claim(signer, now)) is not None]
+    for row, answer in zip(rows, together(_ask, [row.signer for row in rows]), strict=True):
+        try:
+            _note(row, answer, now)
+        except Exception:  # one signer's trouble keeps no other from being noted
+            _logger.exception("what signer %s said could not be noted", row.signer)
+    return len(rows)
+
+
+def _ask(signer: str) -> dict[str, object] | CustodyError:
     try:
         result = result_read(signer_port().request(signer, status_frame()))
-        if isinstance(result, Refused):
-            raise _refused(result)
     except CustodyError as error:
+        return error
+    return _refused(result) if isinstance(result, Refused) else result
+
+
+def _note(row: SignerSighting, answer: dict[str, object] | CustodyError, now: dt.datetime) -> None:
+    signer = row.signer
+    if isinstance(answer, CustodyError):
         seen = row.seen_at
-        columns: dict[str, Any] = {"problem": str(error)[:300]}
+        columns: dict[str, Any] = {"problem": str(answer)[:300]}
     else:
         seen = now
-        columns = {**sighting_read(result=result), "problem": "", "seen_at": now}
-        columns["epochs"] = epochs_read(result=result, before=row.epochs, now=now)
+        columns = {**sighting_read(result=answer), "problem": "", "seen_at": now}
+        columns["epochs"] = epochs_read(result=answer, before=row.epochs, now=now)
     SignerSighting.objects.filter(pk=signer).update(**columns)
     since = "never since it was first asked" if seen is None else f"last at {seen:%Y-%m-%d %H:%M} UTC"
     # Asked for the first time, it may still be starting.
@@ -146,7 +163,6 @@ def signer_look(*, signer: str, now: dt.datetime) -> bool:
         subject=signer,
         message=f"Signer {signer} does not answer ({since}).",
     )
-    return True
 
 
 def _refused(refused: Refused) -> CustodyError:
@@ -162,13 +178,8 @@ def signers_sweep(*, now: dt.datetime) -> int:
     policy = policy_active()
     if policy is None:
         return 0
-    asked = 0
-    for entry in policy.signers:
-        if entry.role is SignerRole.LOG:
-            # It signs no money and keeps no journal of cases; the watch over the log says how it is.
-            continue
-        try:
-            asked += signer_look(signer=entry.id, now=now)
-        except Exception:  # one signer's trouble keeps no other from being asked
-            _logger.exception("signer %s could not be looked at", entry.id)
+    # The log's signs no money and keeps no journal of cases; the watch over the log says how it is.
+    asked = signers_look(signers=[one.id for one in policy.signers if one.role is not SignerRole.LOG], now=now)
+    if asked:
+        parties_follow(now=now)
     return asked

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 from core.certificate import certificate_size
 from core.party_script import Case, ScriptError, sign_script
 from custody.answers import lane_read, signature_check, status_frame
-from custody.errors import SignerAnswerError, SignerWaitsError
-from custody.failpoints import failpoint
+from custody.errors import SignerAnswerError
+from custody.failpoints import FAILPOINTS, failpoint
 from custody.parties.certificates import certificate_keep, certificates_missing
-from custody.parties.group import PARTIES, No, Outcome, group_lane, group_read, outcome_words
+from custody.parties.group import PARTIES, No, Outcome, PartiesWaitError, group_lane, group_read
 from custody.parties.line import parties_ask, rested
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
         said = {name: _read_no(refusal) for name, refusal in error.refusals.items()}
         outcome = Outcome(parties=roster.signers, needed=needed, agreed=error.agreed, refusals=resting | away | said)
         read = group_read(outcome)
-        if isinstance(read, SignerWaitsError):
+        if isinstance(read, PartiesWaitError):
             raise read from error
         return read
     return signature_check(made.signature, bundle=bundle)
@@ -143,7 +143,9 @@ def _carry(batch: Batch, now: dt.datetime) -> Heard:
         certificate_keep(certificate=batch.keep, now=now)
         failpoint("custody.parties.keep")
     good, bad = parties_ask(batch.frames)
-    failpoint(f"custody.parties.{batch.step.partition(' ')[0]}")
+    point = f"custody.parties.{batch.step.partition(' ')[0]}"
+    if point in FAILPOINTS:
+        failpoint(point)
     return good, {name: {"code": no.code, "message": no.message, "retry": True} for name, no in bad.items()}
 
 
@@ -164,5 +166,5 @@ def party_lane(*, wallet: Wallet, intent: str) -> LaneStatus:
             refusals[name] = No(code=error.code, message=error.message)
     if len(lanes) <= len(roster.signers) - needed:
         outcome = Outcome(parties=roster.signers, needed=needed, agreed=(), refusals=refusals)
-        raise SignerWaitsError(PARTIES, outcome_words(outcome))
+        raise PartiesWaitError(PARTIES, outcome)
     return group_lane(lanes, intent=intent)

@@ -58,12 +58,26 @@ class Outcome:
         return {name: no for name, no in self.refusals.items() if is_final(no.code)}
 
 
+class PartiesWaitError(SignerWaitsError):
+    """Too few parties agreed now."""
+
+    def __init__(self, code: str, outcome: Outcome) -> None:
+        """Say in words what is missing, and keep who said what.
+
+        Args:
+            code: What is waited for.
+            outcome: How far the case came.
+        """
+        super().__init__(code, outcome_words(outcome))
+        self.outcome = outcome
+
+
 def is_final(code: str) -> bool:
     """Say whether a refusal is about the case itself, and stays."""
     return code in set(Refusal) and code not in ABOUT_THE_MOMENT
 
 
-def group_read(outcome: Outcome) -> Refused | SignerWaitsError:
+def group_read(outcome: Outcome) -> Refused | PartiesWaitError:
     """Say what it means that a case was not signed.
 
     It is refused only where so many parties refuse for reasons that stay that those who are left can never be enough;
@@ -74,7 +88,7 @@ def group_read(outcome: Outcome) -> Refused | SignerWaitsError:
         code, _ = Counter(no.code for no in final.values()).most_common(1)[0]
         why = next(no.message for no in final.values() if no.code == code)
         return Refused(code=Refusal(code), message=f"{len(final)} of {len(outcome.parties)} parties refuse: {why}")
-    return SignerWaitsError(_wait_code(outcome), outcome_words(outcome))
+    return PartiesWaitError(_wait_code(outcome), outcome)
 
 
 def _wait_code(outcome: Outcome) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from courier.client import exchange
+from custody.models import Job
 from custody.parties import carry, line
 from custody.services import wallet_create
 from signer import wire
@@ -107,6 +108,12 @@ class PartyDesk(Desk):
         status: dict[str, Any] = self.running[name][1].ask("status")["result"]
         found: dict[str, Any] = status["lanes"][self.group.wallet.id]
         return found
+
+
+def due(job: Job) -> Job:
+    """Have a job looked at now, whatever it waits for."""
+    Job.objects.filter(pk=job.pk).update(due_at="2020-01-01T00:00:00Z", lease_until=None)
+    return job
 
 
 @contextmanager

@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
-from django.conf import settings
-from django.db import connections
 from django.utils import timezone
 
 from core.custody_lifecycle import JobState
-from custody.failpoints import ENVIRONMENT, FAILPOINTS, failpoint
+from custody.failpoints import FAILPOINTS, failpoint
 from custody.models import BroadcastAttempt, Job, NonceAssignment, Transmission
 from custody.sweep import sweep_once
+from tests.custody.killing import confirmed, killed, points
 from tests.factories.world import ETHER, LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.custody.conftest import Line
-
-
-def _sweep_until_killed(point: str) -> NoReturn:
-    """Be the process that dies: sweep on its own connections until the failpoint comes."""
-    os.environ[ENVIRONMENT] = point
-    settings.COUNTERSIGN_FAILPOINTS_ENABLED = True
-    deadline = time.monotonic() + 30
-    with contextlib.suppress(Exception):
-        while time.monotonic() < deadline:
-            sweep_once(now=timezone.now())
-            time.sleep(0.01)
-    os._exit(1)
-
-
-def _killed(line: Line, point: str, *, mines: bool = True) -> None:
-    """Fork a process that works until it kills itself at the point; let blocks pass meanwhile."""
-    connections.close_all()
-    child = os.fork()
-    if child == 0:
-        _sweep_until_killed(point)
-    ended, status = os.waitpid(child, os.WNOHANG)
-    while not ended:
-        if mines:
-            line.mine()
-        time.sleep(0.02)
-        ended, status = os.waitpid(child, os.WNOHANG)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
 def _mined_once_each(line: Line, jobs: int, before: int) -> None:
@@ -59,11 +29,7 @@ def _mined_once_each(line: Line, jobs: int, before: int) -> None:
     assert line.balance(LISTED) - before == jobs * ETHER
 
 
-def _points(*parts: str) -> list[str]:
-    return [point for point in FAILPOINTS if point.split(".")[1] in parts]
-
-
-LATER = _points("raise", "raise_store", "cancel_store", "reorg", "parties", "ceremony")
+LATER = points("raise", "raise_store", "cancel_store", "reorg", "parties", "ceremony")
 """Points that only some cases come to; each has its own test below."""
 
 
@@ -72,39 +38,26 @@ LATER = _points("raise", "raise_store", "cancel_store", "reorg", "parties", "cer
 def test_killed_at(line: Line, point: str) -> None:
     before = line.balance(LISTED)
     jobs = [line.hand_over(), line.hand_over()]
-    _killed(line, point)
-    _confirmed(line, *jobs)
+    killed(line, point)
+    confirmed(line, *jobs)
     _mined_once_each(line, len(jobs), before)
-
-
-def _confirmed(line: Line, *jobs: Job, state: JobState = JobState.CONFIRMED) -> None:
-    """Go on in this process, after the other one's claims have ended, until all jobs are there."""
-    Job.objects.update(lease_until=None)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        line.mine()
-        sweep_once(now=timezone.now())
-        if all(Job.objects.get(pk=job.pk).state == state for job in jobs):
-            return
-        time.sleep(0.02)
-    raise AssertionError([(job.state, job.error) for job in Job.objects.all()])
 
 
 @pytest.mark.anvil
 @pytest.mark.parametrize(
-    "point", [*_points("raise", "raise_store"), "custody.sign.before_request:2", "custody.sign.after_answer:2"]
+    "point", [*points("raise", "raise_store"), "custody.sign.before_request:2", "custody.sign.after_answer:2"]
 )
 def test_killed_while_fees_are_raised(line: Line, point: str) -> None:
     before = line.balance(LISTED)
     line.rule(raise_seconds=1)
     line.automine(on=False)
     job = line.hand_over()
-    _killed(line, point, mines=False)
+    killed(line, point, mines=False)
     _swept_until(lambda: Transmission.objects.filter(job=job).count() >= 2)
     line.rule(raise_seconds=0)
     Job.objects.update(raise_at=None)
     line.automine(on=True)
-    _confirmed(line, job)
+    confirmed(line, job)
     fees = list(Transmission.objects.values_list("max_fee_per_gas", flat=True))
     assert len(set(fees)) == len(fees) >= 2
     assert set(NonceAssignment.objects.values_list("nonce", flat=True)) == {0}
@@ -122,24 +75,24 @@ def _swept_until(reached: Callable[[], bool]) -> None:
 
 @pytest.mark.anvil
 @pytest.mark.parametrize(
-    "point", [*_points("cancel_store"), "custody.sign.before_request", "custody.sign.after_answer"]
+    "point", [*points("cancel_store"), "custody.sign.before_request", "custody.sign.after_answer"]
 )
 def test_killed_while_a_cancel_is_signed(line: Line, point: str) -> None:
     before = line.balance(LISTED)
     line.automine(on=False)
     job = line.sweep_until(line.hand_over(), JobState.LIVE)
     line.cancel(job)
-    _killed(line, point, mines=False)
+    killed(line, point, mines=False)
     sent = BroadcastAttempt.objects.filter(transmission__kind="cancel", outcome__in=("accepted", "known"))
     _swept_until(sent.exists)
     line.automine(on=True)
-    _confirmed(line, job, state=JobState.CANCELLED)
+    confirmed(line, job, state=JobState.CANCELLED)
     assert Transmission.objects.filter(kind="cancel").count() == 1
     assert (line.mined_count(), line.balance(LISTED) - before) == (1, 0)
 
 
 @pytest.mark.anvil
-@pytest.mark.parametrize("point", _points("reorg"))
+@pytest.mark.parametrize("point", points("reorg"))
 def test_killed_while_a_reorganisation_is_taken_back(line: Line, point: str) -> None:
     before = line.balance(LISTED)
     line.mine(5)
@@ -147,9 +100,9 @@ def test_killed_while_a_reorganisation_is_taken_back(line: Line, point: str) -> 
     line.automine(on=False)
     line.node.call("anvil_reorg", 1, [])
     line.node.call("anvil_dropAllTransactions")
-    _killed(line, point, mines=False)
+    killed(line, point, mines=False)
     line.automine(on=True)
-    _confirmed(line, job)
+    confirmed(line, job)
     assert Transmission.objects.count() == line.mined_count() == 1
     assert line.balance(LISTED) - before == ETHER
 
@@ -159,9 +112,9 @@ def test_killed_again_and_again(line: Line) -> None:
     before = line.balance(LISTED)
     jobs = [line.hand_over() for _ in range(4)]
     for point in ("custody.send.after_send", "custody.store.before_commit:2", "custody.sign.after_answer"):
-        _killed(line, point)
+        killed(line, point)
         Job.objects.update(lease_until=None)
-    _confirmed(line, *jobs)
+    confirmed(line, *jobs)
     _mined_once_each(line, len(jobs), before)
 
 

@@ -10,7 +10,7 @@ import pytest
 from core.custody_lifecycle import JobState
 from custody.models import BroadcastAttempt, CancelOrder, Job, NonceAssignment, PartyCertificate, Transmission
 from signer import wire
-from tests.custody.party_line import party_desk
+from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
 from tests.party.conftest import three_of_five, two_of_three  # noqa: F401 - fixtures
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.custody.party_line import PartyDesk
     from tests.party.rig import Founded
 
-pytestmark = pytest.mark.anvil
+pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 Json = dict[str, Any]
 FIRST, SECOND, THIRD, FOURTH, FIFTH = (f"party-{number}" for number in range(1, 6))
 
@@ -37,12 +37,6 @@ def large(transactional_db: None, settings: Any, three_of_five: Founded) -> Iter
     """A desk with a 3-of-5 wallet, whose parties all run."""
     with party_desk(three_of_five, settings) as desk:
         yield desk
-
-
-def due(job: Job) -> Job:
-    """Have a job looked at now, whatever it waits for."""
-    Job.objects.filter(pk=job.pk).update(due_at="2020-01-01T00:00:00Z", lease_until=None)
-    return job
 
 
 def test_a_payment_gets_to_the_chain_and_is_confirmed(small: PartyDesk) -> None:

@@ -12,7 +12,7 @@ from audit.alarms import alarms_open
 from custody.errors import SignerWaitsError
 from oms.dashboards import signer_healths
 from oms.models import SignerSighting
-from oms.signer_watch import EVERY, SILENT_AFTER, sighting_read, signer_look, signers_sweep
+from oms.signer_watch import EVERY, SILENT_AFTER, sighting_read, signers_look, signers_sweep
 from tests.sign_in import signed_in
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def test_what_a_signer_says_is_shown(desk: Desk, port: type[Port]) -> None:
 def test_each_is_asked_once_in_its_turn(desk: Desk, port: type[Port]) -> None:
     name = desk.world.signer
     port.answers[name] = well()
-    assert signer_look(signer=name, now=NOW)
-    assert not signer_look(signer=name, now=NOW + EVERY / 2)
-    assert signer_look(signer=name, now=NOW + EVERY)
+    assert signers_look(signers=[name], now=NOW)
+    assert not signers_look(signers=[name], now=NOW + EVERY / 2)
+    assert signers_look(signers=[name], now=NOW + EVERY)
     assert port.asked == [name, name]
 
 
@@ -80,18 +80,18 @@ def test_each_is_asked_once_in_its_turn(desk: Desk, port: type[Port]) -> None:
 def test_silence_alarms_once_and_is_over_with_an_answer(desk: Desk, port: type[Port]) -> None:
     name = desk.world.signer
     port.answers[name] = well()
-    signer_look(signer=name, now=NOW)
+    signers_look(signers=[name], now=NOW)
     port.answers.clear()
-    signer_look(signer=name, now=NOW + EVERY)
+    signers_look(signers=[name], now=NOW + EVERY)
     assert not alarms_open().exists()
     for later in (SILENT_AFTER + EVERY, SILENT_AFTER + 3 * EVERY):
-        signer_look(signer=name, now=NOW + later)
+        signers_look(signers=[name], now=NOW + later)
     (alarm,) = alarms_open()
     assert (alarm.tag, alarm.subject) == ("custody:signer:silent", name)
     states = {one.signer: one.words for one in signer_healths(now=NOW + 2 * SILENT_AFTER)}
     assert states[name] == "⚠ silent"
     port.answers[name] = well()
-    signer_look(signer=name, now=NOW + 2 * SILENT_AFTER)
+    signers_look(signers=[name], now=NOW + 2 * SILENT_AFTER)
     assert not alarms_open().exists()
 
 
