@@ -7,6 +7,9 @@ value or number that payments have used up do not keep a lane blocked. Of a fee 
 what payments may use, as large as the limit itself: payments and cancels together never spend more than twice of it
 in its window, each nonce has one cancel at most, and people consent to each cancel's fee cap.
 
+Parties of a threshold wallet may hold an intent that too few of them reserved before its time was over: no other case
+is certified at its nonce any more. They cancel it all the same, those that never saw it at their next nonce.
+
 In degraded mode (`core.degraded`) fee limits and their reserve are divided. A cancel needs no mandate that names its
 nonce: it goes to the nonce that its intent holds here, and nowhere else.
 """
@@ -19,7 +22,9 @@ from core.consents import Subject, approvers, check_consents, check_unused
 from core.degraded import divided, parts_now
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
+from core.documents.mandate import SingleOrder
 from core.documents.policy import Measure
+from core.documents.roster import WalletKind
 from core.errors import Refusal, RefusedError, require
 from core.evm import Type2
 from core.inclusion import check_logged
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from core.documents.bundle import Bundle, CancelCase
     from core.documents.control import Cancel
     from core.documents.policy import Policy
+    from core.documents.roster import Wallet
     from core.journal import Journal
     from core.pins import Pins
 
@@ -47,16 +53,19 @@ RESERVE = 2
 """Up to how many times a fee limit its window may be filled when a cancel is added; payments fill it once."""
 
 
-def _check_slot(bundle: Bundle, cancel: Cancel, journal: Journal) -> bool:
+def _check_slot(bundle: Bundle, cancel: Cancel, wallet: Wallet, journal: Journal, parts: int) -> bool:
     """Find the intent's nonce; True if this very cancel attempt was journalled before."""
     attempt = bundle.attempt
-    held = journal.intents.get(cancel.intent)
-    require(held is not None, Refusal.CANCEL, "there is nothing to cancel: this intent was never signed here")
-    require(held == (cancel.wallet, attempt.nonce), Refusal.NONCE, "the intent holds another nonce")
-    slot = journal.slots[(cancel.wallet, attempt.nonce)]
     fees = (attempt.max_fee_per_gas, attempt.max_priority_fee_per_gas)
     within = fees[0] <= cancel.max_fee_per_gas and fees[1] <= min(cancel.max_priority_fee_per_gas, fees[0])
     require(within, Refusal.FEES, "fees beyond the cancel's caps")
+    held = journal.intents.get(cancel.intent)
+    if held is None:
+        _check_unseen(bundle, wallet, journal, parts)
+        return False
+    require(held == (cancel.wallet, attempt.nonce), Refusal.NONCE, "the intent holds another nonce")
+    slot = journal.slots[held]
+    require(slot.intent == cancel.intent, Refusal.CANCEL, "this nonce was certified for another intent")
     if slot.cancel is None:
         return False
     require(slot.cancel == cancel.digest, Refusal.CANCEL, "this nonce already has its one cancel")
@@ -64,10 +73,22 @@ def _check_slot(bundle: Bundle, cancel: Cancel, journal: Journal) -> bool:
     return True
 
 
+def _check_unseen(bundle: Bundle, wallet: Wallet, journal: Journal, parts: int) -> None:
+    """Let a party cancel what only others reserved: at its next nonce, and never below the wallet's certificates."""
+    shared = wallet.kind is WalletKind.MPC and parts == 1
+    require(shared, Refusal.CANCEL, "there is nothing to cancel: this intent was never signed here")
+    order = bundle.mandate.order
+    own = isinstance(order, SingleOrder) and order.intent == bundle.intent
+    require(own, Refusal.INTENT_MISMATCH, "the intent is not the one that the mandate holds")
+    following = journal.next_nonce(wallet.id)
+    require(bundle.attempt.nonce == following, Refusal.NONCE, f"the next nonce of this wallet is {following}")
+
+
 def _initiators(bundle: Bundle, policy: Policy, first: Draw | None) -> tuple[tuple[str, ...], str]:
     """Return whose limits the fee counts in: those who asked for the intent, as this journal remembers it.
 
-    Nobody signed the bundle's mandate for a cancel; it only speaks where no journal does (a kept case, offline).
+    Nobody signed the bundle's mandate for a cancel; it only speaks where no journal does: for a kept case, offline,
+    and at a party that never saw the intent (the parties' words then have to agree).
     """
     if first is not None:
         return first.initiators, first.desk
@@ -152,10 +173,10 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: 
     named = (bundle.intent.digest, bundle.intent.wallet) == (cancel.intent, cancel.wallet)
     require(named, Refusal.INTENT_MISMATCH, "the cancel names another intent")
     wallet = own_wallet(cancel.wallet, policy, pins)
-    repeated = _check_slot(bundle, cancel, journal)
+    parts = parts_now(wallet, journal, now=now)
+    repeated = _check_slot(bundle, cancel, wallet, journal, parts)
     voices = _check_people(bundle.cancel, policy, pins, journal, now=now)
     draw = _draw(cancel, bundle, policy, journal, now)
-    parts = parts_now(wallet, journal, now=now)
     _check_fees(divided(policy, parts), draw, journal.totals_without(cancel.digest), now)
     fresh = check_fresh(held, policy, now=now)
     logged = check_logged(bundle, bundle.cancel.consents, policy, deployment=pins.deployment, decided=False, now=now)

@@ -204,7 +204,7 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
     free = whole or slot is None or slot.intent == binding.intent
     require(free, Refusal.CERTIFICATE, "what was signed in degraded mode takes the place of no other case")
     following = journal.next_nonce(binding.wallet)
-    in_order = slot is not None or (binding.nonce == following and binding.cancel is None)
+    in_order = slot is not None or binding.nonce == following
     require(in_order, Refusal.NONCE, f"what comes before is missing: the next nonce of this wallet is {following}")
     other = slot is not None and slot.intent != binding.intent and journal.joined(binding.wallet, binding.nonce)
     require(not other, Refusal.CERTIFICATE, "this party has seen another certificate of this nonce: parties lie")

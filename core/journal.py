@@ -260,7 +260,7 @@ class Journal:
         place = (record.wallet, record.nonce)
         slot = self.slots.get(place)
         if slot is None:
-            if record.nonce != self.next_nonce(record.wallet) or record.cancel is not None:
+            if record.nonce != self.next_nonce(record.wallet):
                 msg = f"journal line {self.sequence + 1}: nonce {record.nonce} is not the lane's next"
                 raise JournalError(msg)
             slot = self.slots[place] = Slot(record.intent)
@@ -272,7 +272,7 @@ class Journal:
         self._attempt(slot, record, record.draw)
 
     def _attempt(self, slot: Slot, made: ReserveRecord | Binding, draw: Draw | None) -> None:
-        if made.cancel is not None and slot.cancel != made.cancel:
+        if made.cancel is not None and slot.cancel is None:
             self._cancels[made.wallet] = self.cancels(made.wallet) + 1
         slot.take((made.max_fee_per_gas, made.max_priority_fee_per_gas), made.cancel, made.signing_hash)
         self._memories.hold(made.wallet, made.nonce, slot.intent, slot.cancel)
@@ -325,7 +325,9 @@ class Journal:
     def holds(self, binding: Binding) -> bool:
         """Whether exactly this attempt is reserved: this intent at this nonce, or its cancel, at these fees."""
         slot = self.slots.get((binding.wallet, binding.nonce))
-        return slot is not None and slot.intent == binding.intent and binding.signing_hash in slot.hashes
+        if slot is None or slot.intent != binding.intent or binding.cancel not in (None, slot.cancel):
+            return False
+        return binding.signing_hash in slot.hashes
 
     def joined(self, wallet: str, nonce: int) -> bool:
         """Whether this party took part in a session about what it holds at a nonce."""

@@ -60,6 +60,9 @@ def place_attempt(intent: Intent, attempt: Attempt, journal: Journal) -> Placeme
     require(slot.intent == intent.digest, Refusal.NONCE, "this nonce holds another intent, for ever")
     if fees in slot.attempts:
         return Placement(first=False, repeated=True)
+    if not slot.attempts:
+        # Only its cancel is held here (`core.cancel`): whichever of them is mined first counts.
+        return Placement(first=True, repeated=False)
     highest = (max(fee for fee, _ in slot.attempts), max(tip for _, tip in slot.attempts))
     enough = fees[0] >= raised(highest[0]) and fees[1] >= raised(highest[1])
     require(enough, Refusal.FEES, "a replacement raises both fees by at least 12.5 %")

@@ -222,10 +222,15 @@ def test_lanes_are_dense_and_a_nonce_holds_one_intent() -> None:
             journal.apply(journal.encode(record))
 
 
-def test_a_nonce_never_begins_with_a_cancel() -> None:
+def test_a_nonce_may_begin_with_a_cancel_and_its_intent_has_it_for_ever() -> None:
     journal = Journal.load(LINES)
     with pytest.raises(JournalError, match="nonce"):
-        journal.apply(journal.encode(reserve(2, time=NOW + 9, cancel="cc" * 32)))
+        journal.apply(journal.encode(reserve(3, time=NOW + 9, cancel="cc" * 32)))
+    journal.apply(journal.encode(reserve(2, time=NOW + 9, intent="ee" * 32, cancel="cc" * 32)))
+    slot = journal.slots[(WORLD.wallet, 2)]
+    assert (slot.intent, slot.attempts, slot.cancel) == ("ee" * 32, [], "cc" * 32)
+    with pytest.raises(JournalError, match="nonce"):
+        journal.apply(journal.encode(reserve(2, time=NOW + 9, intent="ef" * 32)))
 
 
 def test_attempts_and_the_cancel_of_a_nonce_are_kept_apart() -> None:
