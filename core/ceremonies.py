@@ -30,6 +30,7 @@ from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind
 from core.documents.roster import WalletKind
+from core.epochs import active_epoch, next_epoch
 from core.errors import Refusal, RefusedError, require
 from core.founding import domain_problems
 from core.lease import Lessor, check_fresh
@@ -103,9 +104,14 @@ def _check_generation(document: Ceremony, policy: Policy) -> None:
     require(not problems, Refusal.CEREMONY, "; ".join(problems))
 
 
-def _check_refresh(document: Ceremony, wallet: Wallet) -> None:
-    whole = (document.signers, document.threshold) == (wallet.signers, wallet.threshold) and document.epoch > 0
-    require(whole, Refusal.CEREMONY, "a refresh names all parties in their order, their threshold and the next epoch")
+def _check_refresh(document: Ceremony, wallet: Wallet, journal: Journal) -> None:
+    whole = (document.signers, document.threshold) == (wallet.signers, wallet.threshold)
+    require(whole, Refusal.CEREMONY, "a refresh names all parties in their order, and their threshold")
+    least = next_epoch(journal, wallet.id, active_epoch(journal, wallet.id) or 0)
+    higher = document.epoch >= least
+    require(
+        higher, Refusal.CEREMONY, f"epoch {document.epoch} was ordered before: this party takes {least} or higher"
+    )
 
 
 def _check_ban(document: Ceremony, wallet: Wallet, journal: Journal) -> None:
@@ -155,7 +161,7 @@ def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journa
     one = kind not in (CeremonyKind.RESTORE, CeremonyKind.CLONE) or len(document.signers) == 1
     require(one, Refusal.CEREMONY, f"a {kind} is about one signer")
     if kind is CeremonyKind.REFRESH:
-        _check_refresh(document, wallet)
+        _check_refresh(document, wallet, journal)
     elif recovering:
         check_recovery(document, wallet, policy, journal)
     elif kind is CeremonyKind.RESTORE:

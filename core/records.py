@@ -152,12 +152,15 @@ class CertifiedRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionRecord:
-    """This party takes part in a session of this name, once and never again."""
+    """This party takes part in a session of this name, once and never again.
+
+    `signing_hash`: what is signed; where shares are made, the ceremony's digest. `wallet`: null while a key is made.
+    """
 
     kind: str = of(Constant("session"))
     time: int = of(TIME)
     session: bytes = of(HASH32)
-    wallet: str = of(ACCOUNT)
+    wallet: str | None = of(Maybe(ACCOUNT))
     epoch: int = of(COUNT)
     quorum: tuple[str, ...] = of(Items(SLUG, least=1, most=16))
     signing_hash: bytes = of(HASH32)

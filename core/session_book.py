@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class _Session:
     """A session of parties that this one took part in. `over`: it ended with a signature."""
 
-    wallet: str
+    wallet: str | None
     epoch: int
     signing_hash: bytes
     over: bool = False
@@ -27,7 +27,7 @@ class SessionBook:
     def __init__(self) -> None:
         """Start with none."""
         self._sessions: dict[bytes, _Session] = {}
-        self._frozen: dict[tuple[str, int], set[str]] = {}
+        self._frozen: dict[tuple[str | None, int], set[str]] = {}
 
     def __contains__(self, name: object) -> bool:
         """Whether this party took part in a session of this name: it never does again."""
@@ -57,6 +57,10 @@ class SessionBook:
     def is_about(self, hashes: Collection[bytes]) -> bool:
         """Whether this party took part in a session about any of these bytes."""
         return any(one.signing_hash in hashes for one in self._sessions.values())
+
+    def number(self, signing_hash: bytes) -> int:
+        """Return how many sessions this party joined about these 32 bytes, however they ended."""
+        return sum(one.signing_hash == signing_hash for one in self._sessions.values())
 
     def frozen(self, wallet: str, epoch: int) -> frozenset[str]:
         """Return the parties that were caught cheating in this epoch of a wallet's shares."""

@@ -1,4 +1,7 @@
-"""The one-shot token between verification and the key. Backends accept nothing else."""
+"""The one-shot tokens between verification and the key. Whoever holds a key accepts nothing else.
+
+`Verified` is a case of people; `ShareTestToken` is a test of new shares, over bytes that mean nothing anywhere else.
+"""
 
 from __future__ import annotations
 
@@ -131,3 +134,61 @@ class Verified:
         done = finish_signature(self.transaction.signing_hash, signature, self.wallet.public_key)
         raw = self.transaction.signed(done)
         return raw, keccak256(raw)
+
+
+class ShareTestToken:
+    """Leave to sign one test of staged shares, which `core.refresh` gave; spent once, like a verified case.
+
+    Attributes:
+        quorum: The parties that sign it.
+        public_key: The wallet's key, uncompressed (SEC 1).
+        message: The 32 bytes. `core` makes them of the ceremony; no caller brings them.
+    """
+
+    __slots__ = ("_journalled", "_spent", "message", "public_key", "quorum")
+
+    def __init__(self, seal: object, *, message: bytes, quorum: tuple[str, ...], public_key: bytes) -> None:
+        """Refuse to be built by anyone but `core.refresh`.
+
+        Raises:
+            SpentTokenError: Without the module's own seal.
+        """
+        if seal is not SEAL:
+            msg = "only core.refresh makes this token"
+            raise SpentTokenError(msg)
+        self.message, self.quorum, self.public_key = message, quorum, public_key
+        self._journalled = self._spent = False
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a copy could be spent again.
+
+        Raises:
+            SpentTokenError: Always.
+        """
+        msg = "a one-shot token has no copies"
+        raise SpentTokenError(msg)
+
+    def journalled(self) -> None:
+        """Say that the session's name is on disk and in the token."""
+        self._journalled = True
+
+    def spend(self) -> bytes:
+        """Hand out the 32 bytes to sign, once.
+
+        Raises:
+            SpentTokenError: Before the session is journalled, or a second time.
+        """
+        if self._spent or not self._journalled:
+            msg = "not journalled yet, or spent"
+            raise SpentTokenError(msg)
+        self._spent = True
+        return self.message
+
+    def finish(self, signature: bytes) -> bytes:
+        """Return r ‖ s, 64 bytes, of a signature that is by the wallet's key over these bytes.
+
+        Raises:
+            EncodingError: If it is not.
+        """
+        finish_signature(self.message, signature, self.public_key)
+        return signature

@@ -206,5 +206,6 @@ def check_start(config: SignerConfig, pin_file: PinFile, hsm: Hsm, backend: Back
     store = open_journal(config.state, head, deployment=pin_file.deployment, signer=pin_file.signer)
     pins = load_pins(config.state, store.policies)
     check_host(pin_file.profile, config, maker=hsm.maker)
+    backend.follow(store.journal)
     check_keys(pins.policy(store.journal.policy), config.signer, backend)
     return pins, store

@@ -90,15 +90,16 @@ class SessionKind(StrEnum):
     SIGN = "sign"
     KEY_GENERATION = "key_generation"
     REFRESH = "refresh"
+    TEST = "test"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionTerms:
     """What everybody in a session must agree on, to the letter, before its first round.
 
-    `quorum` are the parties in the order of their indices; `message_hash` is what is signed (zero where nothing is),
-    `subject` the intent's digest or the ceremony's, `nonce` 32 bytes that whoever relays made up. `public_key` is
-    null while the key is being made.
+    `quorum` are the parties in the order of their indices; `message_hash` is what is signed; at a refresh the name of
+    the session that made the shares which are renewed; zero while a key is made. `subject` is the intent's digest or
+    the ceremony's, `nonce` 32 bytes that whoever relays made up. `public_key` is null while the key is being made.
     """
 
     kind: SessionKind = of(Choice(SessionKind))

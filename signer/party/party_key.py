@@ -1,10 +1,11 @@
-"""A party's own key inside the token. It signs its word to other parties: reservations and hellos, nothing else."""
+"""A party's own key inside the token. It signs its word to other parties, and nothing else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from core.documents.party import Hello, Reservation, SignedHello, SignedReservation
+from core.documents.renewal import SignedWord, Word
 from signer.identity_key import IdentityKey, make_identity_key
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ class PartyKey:
             HsmError: If the token does not sign.
         """
         return SignedHello(document=document, signature=self._key.sign(bytes.fromhex(document.digest)))
+
+    def speak(self, word: Word) -> SignedWord:
+        """Give this party's word on shares that a ceremony made.
+
+        Raises:
+            HsmError: If the token does not sign.
+        """
+        return SignedWord(word=word, signature=self._key.sign(bytes.fromhex(word.digest)))
 
 
 def make_party_key(hsm: Hsm) -> bytes:

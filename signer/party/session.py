@@ -13,7 +13,7 @@ from core.documents.base import Header
 from core.documents.party import Hello
 from core.errors import Refusal, RefusedError, require
 from core.sessions import HELLO_SECONDS, check_hellos, session_id
-from mpc import AbortError, MessageError, MpcError, SignSession
+from mpc import AbortError, DkgSession, MessageError, MpcError, RefreshSession, SignSession
 from signer.errors import CheatError, SignerError
 from signer.party.envelopes import Channel, Envelope, SessionKeys
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from core.documents.party import SessionTerms, SignedHello
     from core.pins import Pins
+    from mpc import Share
     from signer.party.party_key import PartyKey
 
 SESSION_SECONDS = 60
@@ -157,6 +158,16 @@ class Session:
         if not isinstance(self._rounds, SignSession):
             raise RefusedError(Refusal.SESSION, "this session makes no signature")
         return self._rounds.result()[:64]
+
+    def share(self) -> Share:
+        """Return the share that a session made which is done.
+
+        Raises:
+            RefusedError: `session`, for any other.
+        """
+        if not isinstance(self._rounds, (DkgSession, RefreshSession)):
+            raise RefusedError(Refusal.SESSION, "this session makes no share")
+        return self._rounds.result()
 
     def _seal(self, messages: Iterable[tuple[int | None, bytes]]) -> list[Envelope]:
         if self._channel is None:

@@ -9,6 +9,7 @@ Source: NIST SP 800-38D (AES-GCM), PKCS #11 v3.0 section 2.12.2 (CKM_AES_GCM).
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import secrets
 from typing import TYPE_CHECKING, cast
@@ -25,7 +26,7 @@ from core.schema import Base64Url, Constant, of, read_struct, write_struct
 from mpc import Share, ShareError
 from signer.config import check_private
 from signer.errors import ConfigError, ShareFileError, TokenKeyError
-from signer.files import sync_folder, write_new
+from signer.files import destroy_file, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ class ShareStore:
 
     def __init__(self, state: Path, hsm: Hsm) -> None:
         """Say where they are and which token opens them."""
-        self._folder = state / FOLDER
+        self.folder = state / FOLDER
         self._hsm = hsm
         self._files: dict[str, tuple[Stamp, ShareFile]] = {}
 
@@ -110,7 +111,17 @@ class ShareStore:
             TokenKeyError: If the token's key is not what it has to be.
             HsmUnavailableError: If the token is away.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        return self.keep_at(self.folder / name.file, name, share)
+
+    def keep_at(self, path: Path, name: ShareName, share: Share) -> Path:
+        """Write a share at a place of its own, as `keep`.
+
+        Raises:
+            ConfigError: If there is a file.
+            TokenKeyError: As `keep`.
+            HsmUnavailableError: As `keep`.
+        """
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         data_key, clear = bytearray(secrets.token_bytes(_KEY_BYTES)), share.serialise()
         key_nonce, nonce = os.urandom(_NONCE_BYTES), os.urandom(_NONCE_BYTES)
         try:
@@ -127,7 +138,6 @@ class ShareStore:
             nonce=nonce,
             sealed=sealed,
         )
-        path = self._folder / name.file
         write_new(path, canonical_of_codecs(write_struct(file, "share")), mode=0o400)
         return path
 
@@ -139,7 +149,16 @@ class ShareStore:
             TokenKeyError: If the token's key is not what it has to be.
             HsmUnavailableError: If the token is away.
         """
-        path = self._folder / name.file
+        return self.open_at(self.folder / name.file, name)
+
+    def open_at(self, path: Path, name: ShareName) -> Share:
+        """Open a share that lies at a place of its own, as `open`.
+
+        Raises:
+            ShareFileError: As `open`.
+            TokenKeyError: As `open`.
+            HsmUnavailableError: As `open`.
+        """
         file = self._read(path)
         if ShareName(**{field.name: getattr(file, field.name) for field in dataclasses.fields(ShareName)}) != name:
             raise ShareFileError(f"{path.name}: holds another share than its name says")
@@ -171,6 +190,10 @@ class ShareStore:
             known = self._files[path.name] = stamp, _read(path)
         return known[1]
 
+    def has(self, name: ShareName) -> bool:
+        """Whether a file lies where this share belongs."""
+        return (self.folder / name.file).exists()
+
     def rename(self, before: ShareName, after: ShareName, share: Share) -> None:
         """Seal an open share under another name, and destroy what lay under the one before.
 
@@ -187,12 +210,24 @@ class ShareStore:
         Raises:
             ShareFileError: If a file cannot be read.
         """
-        if not self._folder.exists():
+        if not self.folder.exists():
             return []
-        files = [self._read(path) for path in sorted(self._folder.glob("*.share"))]
+        files = [self._read(path) for path in sorted(self.folder.glob("*.share"))]
         return sorted(
             one.epoch for one in files if (one.deployment, one.wallet, one.party) == (deployment, wallet, party)
         )
+
+    def digest(self, name: ShareName) -> str:
+        """Return the SHA-256 of a share's file, which tells it from others and opens nothing.
+
+        Raises:
+            ShareFileError: If it cannot be read.
+        """
+        path = self.folder / name.file
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ShareFileError(f"{path.name}: {error.strerror}") from error
 
     def destroy(self, name: ShareName) -> None:
         """Overwrite a share's file and remove it. Without its wrapped key nothing opens what a disk may still hold.
@@ -200,21 +235,11 @@ class ShareStore:
         Raises:
             ShareFileError: If there is none.
         """
-        path = self._folder / name.file
+        path = self.folder / name.file
         if not path.exists():
             raise ShareFileError(f"{path.name}: there is no such share")
         self._files.pop(path.name, None)
-        _destroy(path)
-
-
-def _destroy(path: Path) -> None:
-    path.chmod(0o600)
-    with path.open("r+b") as file:
-        file.write(os.urandom(path.stat().st_size))
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
-    sync_folder(path.parent)
+        destroy_file(path)
 
 
 def _wipe(buffer: bytearray) -> None:

@@ -112,6 +112,7 @@ class Parties:
             for name in names
         )
         plain = World(now=now)
+        self.wallet_key = plain.wallet_key
         self.wallet = dataclasses.replace(
             plain.policy.wallets[0], kind=WalletKind.MPC, signers=names, threshold=threshold
         )

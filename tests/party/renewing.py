@@ -1,0 +1,70 @@
+"""Refreshes as people order them, carried to real parties; and parties that die at a named point."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from core.ceremony_script import Renewal, Renewed, refresh_script
+from core.documents.control import CeremonyKind
+from core.schema import write_struct
+from signer.failpoints import ENVIRONMENT
+from tests.factories.ceremonies import ceremony, signed
+from tests.party.rig import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from core.documents.control import SignedCeremony
+    from courier.relay import Relay
+    from tests.party.rig import Group, Process
+
+
+def order(group: Group, epoch: int = 1, **changes: Any) -> SignedCeremony:  # noqa: ANN401 - fields of Ceremony
+    """Have the quorum order a refresh."""
+    group.world.now = int(time.time())
+    return signed(group.world, ceremony(group.world, CeremonyKind.REFRESH, group.wallet, epoch=epoch, **changes))
+
+
+def refresh(group: Group, relay: Relay, ordered: SignedCeremony) -> Renewed:
+    """Carry a refresh to its end, or as far as it goes."""
+    renewal = Renewal(signed=ordered, wallet=group.wallet, chance=secrets.token_bytes(32))
+    return relay.drive(refresh_script(renewal))
+
+
+def stands(party: Process, ordered: SignedCeremony) -> dict[str, Any]:
+    """Ask a party where it stands."""
+    empty = {"ceremony": ordered.document.digest, "kept": [], "tests": [], "activated": []}
+    answer: dict[str, Any] = party.ask("refresh", proof=empty)
+    return answer
+
+
+def hand(party: Process, ordered: SignedCeremony) -> dict[str, Any]:
+    """Hand a party the ceremony."""
+    return party.ask("ceremony", ceremony=write_struct(ordered, "ceremony"))
+
+
+@contextmanager
+def up(group: Group, dying: Mapping[str, str]) -> Iterator[dict[str, Process]]:
+    """Run all parties; each of `dying` ends itself at the named point."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                serving(
+                    group.state(name),
+                    "serve",
+                    environment={ENVIRONMENT: dying[name]} if name in dying else None,
+                )
+            )
+            for name in group.names
+        }
+
+
+def signs(group: Group, relay: Relay) -> str:
+    """Have a fresh case signed; return the raw transaction."""
+    made, _ = relay.sign(group.bundle().to_json(), group.wallet)
+    raw: str = made["raw"]
+    assert raw.startswith("0x02")
+    return raw
