@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
@@ -19,15 +19,18 @@ from core.custody_lifecycle import JobState
 from custody.models import NonceAssignment, Transmission
 from demo.services.redis import redis
 from tests.custody.conftest import ROOT
+from tests.custody.party_line import party_desk
 from tests.environment import WHICH
 from tests.factories.world import ETHER, LISTED
+from tests.party.conftest import two_of_three  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from demo.services.redis import Broker
-    from tests.custody.conftest import Line
+    from tests.custody.conftest import Desk, Line
+    from tests.party.rig import Founded
 
 pytestmark = [
     pytest.mark.anvil,
@@ -38,7 +41,7 @@ CELERY = (sys.executable, "-m", "celery", "--app", "config.celery")
 
 @contextmanager
 def _process(
-    line: Line, broker: Broker, log: Path, *command: str, failpoint: str = ""
+    line: Desk, broker: Broker, log: Path, *command: str, failpoint: str = ""
 ) -> Iterator[subprocess.Popen[bytes]]:
     given = {"database": str(connection.settings_dict["NAME"]), "sockets": {}}
     environment = {
@@ -48,7 +51,7 @@ def _process(
         "COUNTERSIGN_SECRET_KEY_FILE": str(log.parent / "secret"),
         "COUNTERSIGN_AUDIT_KEY_FILE": str(log.parent / "secret"),
         "COUNTERSIGN_BROKER_URL": broker.url,
-        "COUNTERSIGN_SIGNER_SOCKETS": f"{line.world.signer}={line.signer.path}",
+        "COUNTERSIGN_SIGNER_SOCKETS": ",".join(f"{name}={path}" for name, path in line.sockets.items()),
         "COUNTERSIGN_TEST_WORKER": json.dumps(given),
         "COUNTERSIGN_FAILPOINT": failpoint,
     }
@@ -62,7 +65,7 @@ def _process(
 
 
 @contextmanager
-def _worker(line: Line, broker: Broker, folder: Path, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def _worker(line: Desk, broker: Broker, folder: Path, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of one process, so that a failpoint kills all of it."""
     options = ("worker", "--pool", "solo", "--without-gossip", "--without-mingle")
     with _process(line, broker, folder / "worker.log", *CELERY, *options, failpoint=failpoint) as process:
@@ -70,13 +73,18 @@ def _worker(line: Line, broker: Broker, folder: Path, *, failpoint: str = "") ->
 
 
 @contextmanager
-def _rest(line: Line, broker: Broker, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run beat and the courier; the courier's process is returned."""
+def _rest(line: Desk, broker: Broker, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run beat and a courier for each signer; the last courier's process is returned."""
     beat = (*CELERY, "beat", "--schedule", str(folder / "beat"), "--pidfile", "")
-    courier = (sys.executable, "-m", "courier", "--signer", line.world.signer)
     with ExitStack() as stack:
         stack.enter_context(_process(line, broker, folder / "beat.log", *beat))
-        yield stack.enter_context(_process(line, broker, folder / "courier.log", *courier))
+        couriers = [
+            stack.enter_context(
+                _process(line, broker, folder / f"{name}.log", sys.executable, "-m", "courier", "--signer", name)
+            )
+            for name in line.sockets
+        ]
+        yield couriers[-1]
 
 
 @pytest.fixture
@@ -86,7 +94,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _mined_once_each(line: Line, jobs: int, before: int) -> None:
+def _mined_once_each(line: Desk, jobs: int, before: int) -> None:
     assert sorted(NonceAssignment.objects.values_list("nonce", flat=True)) == list(range(jobs))
     assert Transmission.objects.count() == line.mined_count() == jobs
     assert line.balance(LISTED) - before == jobs * ETHER
@@ -120,3 +128,23 @@ def test_a_broker_that_forgets_and_a_courier_that_dies_lose_nothing(line: Line, 
         with _rest(line, broker, folder), _worker(line, broker, folder):
             line.wait_until(jobs, JobState.CONFIRMED, seconds=90)
     _mined_once_each(line, len(jobs), before)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("point", ["custody.parties.join", "custody.parties.keep", "custody.parties.round"])
+def test_parties_sign_over_a_queue_of_each_though_the_worker_is_killed(
+    transactional_db: None,  # noqa: ARG001 - asks for the database
+    settings: Any,  # noqa: ANN401 - pytest-django's wrapper
+    two_of_three: Founded,  # noqa: F811 - a fixture
+    folder: Path,
+    point: str,
+) -> None:
+    with party_desk(two_of_three, settings) as desk:
+        before = desk.balance(LISTED)
+        with redis() as broker, _rest(desk, broker, folder):
+            jobs = [desk.hand_over(), desk.hand_over()]
+            with _worker(desk, broker, folder, failpoint=point) as process:
+                assert process.wait(90) == -signal.SIGKILL
+            with _worker(desk, broker, folder):
+                desk.wait_until(jobs, JobState.CONFIRMED, seconds=120)
+        _mined_once_each(desk, len(jobs), before)
