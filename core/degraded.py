@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from core.documents.control import CeremonyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
+    from core.canonical import Json
     from core.documents.party import Certificate
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
@@ -73,6 +74,25 @@ def divided(policy: Policy, parts: int) -> Policy:
 def may_join(records: Iterable[CeremonyRecord], parties: Collection[str]) -> tuple[CeremonyRecord, ...]:
     """Return those of some ceremonies that name all of these parties as going on."""
     return tuple(record for record in records if set(parties) <= set(record.signers))
+
+
+def going_together(told: Mapping[str, Json], ready: Iterable[str], threshold: int) -> tuple[str, ...]:
+    """Return the parties that go on in one degraded mode, as those say that are in it; nobody where they are too few.
+
+    Args:
+        told: What each party answered; its `going_on` lists the parties of each mode that it goes by.
+        ready: The parties that would sign the case.
+        threshold: How many sign together.
+    """
+    named: dict[tuple[str, ...], list[str]] = {}
+    for name in ready:
+        modes = told[name].get("going_on")
+        for mode in modes if isinstance(modes, list) else ():
+            parties = tuple(one for one in mode if isinstance(one, str)) if isinstance(mode, list) else ()
+            if name in parties:
+                named.setdefault(parties, []).append(name)
+    most = max(named.values(), key=len, default=[])
+    return tuple(most) if len(most) >= threshold else ()
 
 
 def known_for(certificate: Certificate, wallet: str, journal: Journal) -> tuple[CeremonyRecord, ...]:

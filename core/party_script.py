@@ -12,32 +12,29 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Generator
-from itertools import combinations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from core.certificate import certificate_size
+from core.degraded import going_together
 from core.documents.bundle import Signature
 from core.documents.party import MOST_PARTIES, Binding, SessionKind, SessionTerms, SignedHello, SignedReservation
-from core.errors import CoreError, Refusal
+from core.errors import CoreError
+from core.party_quorums import newest_epoch, ways
 from core.schema import read_struct, write_struct
 from core.sessions import session_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from core.canonical import Json
     from core.documents.roster import Wallet
 
 ROUNDS_MOST = 8
 """More than any protocol of ours has."""
-JOINS_MOST = 24
-"""How often parties are asked to join before the case is left for later."""
 SESSIONS_MOST = 3
 """Sessions that may end without a signature before the case is left for later: each counts against the epoch."""
 UNUSABLE = "answer"
 """The code of an answer that is not what a party may answer."""
-_ABOUT_WORDS = frozenset({Refusal.CERTIFICATE, Refusal.BEHIND})
-_ABOUT_OTHERS = frozenset({Refusal.FROZEN, Refusal.SESSION}) | _ABOUT_WORDS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,70 +189,50 @@ def reserve_script(case: Case) -> Script[Signed | Words]:
     Returns:
         The signature, where the very transaction was signed before; else what the parties gave their word on.
 
+    Where fewer agree than a certificate takes, those go on that say they are in one degraded mode (`core.degraded`).
+
     Raises:
         ScriptError: If too few agree. Where already looking at it shows that, none has reserved anything.
     """
     names = [name for name in case.ask if name in case.wallet.signers]
-    looked, refused = _usable((yield _batch(case, "prepare", names)), lambda _, result: _read_ready(case, result))
+    told = yield _batch(case, "prepare", names)
+    looked, refused = _usable(told, lambda _, result: _read_ready(case, result))
     stored = next((one for one in looked.values() if not isinstance(one, int)), None)
     if stored is not None:
         return Signed(signature=stored, certificate=None)
     epochs = {name: epoch for name in names if isinstance(epoch := looked.get(name), int)}
-    if len(set(epochs.values())) > 1:
-        epochs = yield from catch_up(case.wallet, epochs)
     # Nobody reserves a nonce for a case that too few would reserve it for.
-    if len(epochs) < case.needed:
-        message = f"{len(epochs)} of {len(case.wallet.signers)} parties agree, {case.needed} have to"
-        raise ScriptError(message, refused, agreed=epochs)
+    needed = case.needed
+    if len(epochs) < needed:
+        going_on = going_together(told[0], epochs, case.wallet.threshold)
+        if not going_on:
+            message = f"{len(epochs)} of {len(case.wallet.signers)} parties agree, {needed} have to"
+            raise ScriptError(message, refused, agreed=epochs)
+        needed, epochs = case.wallet.threshold, {name: epochs[name] for name in going_on}
     heard = yield _batch(case, "reserve", list(epochs))
     bindings, unwilling = _usable(heard, _read_word)
     most = Counter(bindings.values()).most_common(1)
     agreed = [name for name in epochs if name in bindings and bindings[name] == most[0][0]]
     refused |= unwilling
     refused |= {name: _unusable("it reserved something else") for name in bindings if name not in agreed}
-    if len(agreed) < case.needed:
-        raise ScriptError(f"{len(agreed)} parties reserved it, {case.needed} have to", refused, agreed=agreed)
-    words = {name: heard[0][name] for name in agreed}
-    return Words(binding=most[0][0], words=words, epochs={name: epochs[name] for name in agreed}, refused=refused)
-
-
-def catch_up(wallet: Wallet, epochs: Mapping[str, int]) -> Script[dict[str, int]]:
-    """Bring parties that use an older epoch of their shares the proof of the newest that anybody says it uses.
-
-    Args:
-        wallet: Whose shares.
-        epochs: The epoch that each party says it uses, by its roster id.
-
-    Returns:
-        The epochs that they say now.
-    """
-    newest, now = max(epochs.values()), dict(epochs)
-    ahead = [name for name in epochs if epochs[name] == newest]
-    told, _ = yield Batch(step="status", frames={name: {"op": "status"} for name in ahead})
-    shares = [one.get("shares") for one in told.values()]
-    mine = [one.get(wallet.id) for one in shares if isinstance(one, dict)]
-    named = [one.get("ceremony") for one in mine if isinstance(one, dict)]
-    for ceremony in sorted({one for one in named if isinstance(one, str)}):
-        empty: Json = {"ceremony": ceremony, "kept": [], "tests": [], "activated": []}
-        asked, _ = yield Batch(step="ask", frames={name: {"op": "refresh", "proof": empty} for name in ahead})
-        for proof in [one["proof"] for one in asked.values() if isinstance(one.get("proof"), dict)]:
-            frames: dict[str, Json] = {
-                name: {"op": "refresh", "proof": proof} for name, epoch in now.items() if epoch < newest
-            }
-            for name, one in (yield Batch(step="activate", frames=frames))[0].items():
-                active = one.get("active")
-                now[name] = active if type(active) is int else now[name]
-    return now
+    if len(agreed) < needed:
+        raise ScriptError(f"{len(agreed)} parties reserved it, {needed} have to", refused, agreed=agreed)
+    words, epochs = {name: heard[0][name] for name in agreed}, {name: epochs[name] for name in agreed}
+    return Words(binding=most[0][0], words=words, epochs=epochs, refused=refused, needed=needed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Words:
-    """Reservations of one binding by at least as many parties as a certificate takes, those preferred first."""
+    """Reservations of one binding by at least as many parties as a certificate takes, those preferred first.
+
+    `needed` is how many that is: in degraded mode no more than sign together.
+    """
 
     binding: Binding
     words: dict[str, Json]
     epochs: dict[str, int]
     refused: dict[str, Json]
+    needed: int
 
 
 def _batch(case: Case, op: str, names: Iterable[str]) -> Batch:
@@ -293,13 +270,13 @@ def session_script(case: Case, words: Words) -> Script[Signed]:
     Raises:
         ScriptError: If no quorum signed it now.
     """
-    newest = _newest(words.epochs, case.wallet.threshold)
+    newest = newest_epoch(words.epochs, case.wallet.threshold)
     able = [name for name in words.words if words.epochs[name] == newest]
     if len(able) < case.wallet.threshold:
         message = f"{len(able)} parties have shares of epoch {newest}, {case.wallet.threshold} sign"
         raise ScriptError(message, words.refused, agreed=able)
     refused, sessions = dict(words.refused), 0
-    for number, (quorum, certificate) in enumerate(_ways(case, words, able, refused)):
+    for number, (quorum, certificate) in enumerate(ways(case, words, able, refused)):
         terms = _terms(case, words.binding, newest, quorum, number)
         joining: Json = {"bundle": case.bundle, "certificate": certificate, "terms": write_struct(terms, "terms")}
         frames: dict[str, Json] = {name: {"op": "join", "joining": joining} for name in quorum}
@@ -320,45 +297,6 @@ def session_script(case: Case, words: Words) -> Script[Signed]:
             return Signed(signature=made[0], certificate=certificate)
         sessions += 1
     raise ScriptError("the parties that reserved it did not sign it together", refused, agreed=able)
-
-
-def _newest(epochs: Mapping[str, int], threshold: int) -> int:
-    """Return the newest epoch that enough parties have: one alone may say what it likes."""
-    counted = Counter(epochs.values())
-    return max((epoch for epoch, count in counted.items() if count >= threshold), default=max(counted))
-
-
-def _ways(
-    case: Case, words: Words, able: list[str], refused: Mapping[str, Json]
-) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Go through quorums and certificates, looking at what was refused in between.
-
-    A certificate that half of a quorum or more cannot follow is left for another one: one word in it is wrong, or
-    says that its party knows more than there is. Whoever refuses for reasons of its own is not asked to join again.
-    """
-    tries = 0
-    for quorum in _quorums(able, case):
-        for chosen in combinations(words.words, case.needed):
-            if tries == JOINS_MOST or any(_is_out(refused.get(name)) for name in quorum):
-                break
-            tries += 1
-            before = dict(refused)
-            certificate: Json = {"reservations": [words.words[name] for name in chosen]}
-            yield tuple(sorted(quorum, key=case.wallet.signers.index)), certificate
-            against = [name for name in quorum if refused.get(name) is not before.get(name)]
-            lost = [name for name in against if refused[name].get("code") in _ABOUT_WORDS]
-            if 2 * len(lost) < len(quorum):
-                break
-
-
-def _quorums(able: list[str], case: Case) -> list[tuple[str, ...]]:
-    """Return the preferred quorum, then all others in an order of chance: no party is in every first few of them."""
-    first, *others = combinations(able, case.wallet.threshold)
-    return [first, *sorted(others, key=lambda one: hashlib.sha256(case.chance + repr(one).encode()).digest())]
-
-
-def _is_out(refusal: Json | None) -> bool:
-    return refusal is not None and refusal.get("code") not in _ABOUT_OTHERS
 
 
 def _terms(case: Case, binding: Binding, epoch: int, quorum: tuple[str, ...], number: int) -> SessionTerms:

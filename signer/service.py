@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from core.cancel import verify_cancel
 from core.ceremonies import check_ceremony
 from core.control import check_halt, check_resume, check_veto
+from core.degraded import in_force
 from core.documents.bundle import Bundle, Signature
 from core.documents.control import CONTROL_ORDER, HaltOrder, ResumeOrder, SignedCeremony
 from core.documents.policy import SignedPolicy
@@ -33,7 +34,7 @@ from signer.leases import Leases
 from signer.pinned import store_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from core.canonical import Json
@@ -257,7 +258,16 @@ class Service:
             "epochs": self._backend.epochs,
             "clock": journal.clock,
             "head": journal.head,
+            "degraded": self._degraded(wallets, now),
             "lanes": {wallet: self._lane(wallet) for wallet in sorted(wallets | set(journal.lanes))},
+        }
+
+    def _degraded(self, wallets: Iterable[str], now: int) -> Json:
+        """Say which wallets go on below their certificates here: by which ceremonies, with whom and until when."""
+        modes = (mode for wallet in wallets for mode in in_force(wallet, self.journal, now=now))
+        return {
+            mode.ceremony: {"wallet": mode.wallet, "signers": list(mode.signers), "expires": mode.expires}
+            for mode in modes
         }
 
     def _lane(self, wallet: str) -> Json:

@@ -202,11 +202,13 @@ class Group:
         self.world.now = int(time.time())
 
     def bundle(self, *, nonce: int | None = None, value: int = 10**12, **changes: Any) -> Bundle:  # noqa: ANN401
-        """Make a fresh case at the next nonce."""
+        """Make a fresh case at the next nonce; `named`: its mandate is for that nonce only."""
         self.world.now = int(time.time())
         intent = self.world.intent(value=value, max_fee_per_gas=10 * GWEI, max_priority_fee_per_gas=GWEI)
-        mandate = self.world.mandate(intent, asker=changes.pop("asker", "tessa"))
-        made = self.world.bundle(mandate, nonce=self.nonce if nonce is None else nonce, **changes)
+        at = self.nonce if nonce is None else nonce
+        only = at if changes.pop("named", False) else None
+        mandate = self.world.mandate(intent, asker=changes.pop("asker", "tessa"), nonce=only)
+        made = self.world.bundle(mandate, nonce=at, **changes)
         if nonce is None:
             self.nonce += 1
         return made
