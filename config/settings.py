@@ -122,6 +122,7 @@ COUNTERSIGN_STEP_UP_VIEWS = (
     "admin:custody_hsmmodule_change",
     "admin:policies_draft_propose",
     "oms:request_release",
+    "oms:wallet_key",
     "approvals:person_lock",
     "approvals:person_link",
     "approvals:key_lock",

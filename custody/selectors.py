@@ -10,6 +10,7 @@ from core.documents.bundle import Bundle, CaseFile
 from custody.errors import JobMissingError
 from custody.machine import Kind
 from custody.models import (
+    BalancePoint,
     CancelOrder,
     CancelState,
     ChainRule,
@@ -79,6 +80,14 @@ def wallet_find(*, caip10: str) -> Wallet | None:
 def key_find(*, wallet: str) -> WalletKey | None:
     """Return where a wallet's key stands in its life, or None where nothing is known of it here."""
     return WalletKey.objects.filter(pk=wallet).first()
+
+
+def balances_latest(*, wallet: Wallet) -> dict[str, BalancePoint]:
+    """Return the newest balance of each asset that nodes agreed on, by CAIP-19 name."""
+    points = BalancePoint.objects.filter(wallet=wallet)
+    names = sorted(set(points.order_by().values_list("asset", flat=True).distinct()))
+    found = {name: points.filter(asset=name).order_by("-pk").first() for name in names}
+    return {name: point for name, point in found.items() if point is not None}
 
 
 def module_find(*, manufacturer: str, model: str, firmware: str) -> HsmModule | None:

@@ -13,14 +13,16 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from approvals.roles import Permission, needs
+from approvals.roles import Permission, may, needs
 from chains.selectors import asset_list
 from core.names import native_asset
 from custody.lane_view import LaneView, lane_view
-from custody.models import BalancePoint, LedgerCursor, StrangeOutflow
-from custody.selectors import rule_of, wallet_find, wallet_list
+from custody.models import BalancePoint, LedgerCursor, StrangeOutflow, WalletKeyEvent
+from custody.selectors import balances_latest, rule_of, wallet_find, wallet_list
 from oms.intents import amount_format
+from oms.security_models import model_of, model_rows
 from oms.views import page_context
+from oms.wallet_facts import healths_now, wallet_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
     from chains.models import Asset
     from custody.models import Wallet
+    from oms.dashboards import SignerHealth
 
 PAGE_ROWS = 25
+KEY_EVENTS = 10
 CHART_DAYS = 30
 COIN_DECIMALS = 18
 
@@ -48,21 +52,17 @@ def _amount(amount: int, name: str, assets: dict[str, Asset], wallet: Wallet) ->
     return f"{amount} base units of {name}"
 
 
-def _latest(wallet: Wallet) -> dict[str, BalancePoint]:
-    points = BalancePoint.objects.filter(wallet=wallet)
-    names = sorted(set(points.order_by().values_list("asset", flat=True).distinct()))
-    found = {name: points.filter(asset=name).order_by("-pk").first() for name in names}
-    return {name: point for name, point in found.items() if point is not None}
-
-
-def _row(wallet: Wallet) -> dict[str, object]:
+def _row(wallet: Wallet, healths: dict[str, SignerHealth], now: dt.datetime) -> dict[str, object]:
     assets, cursor = _assets(wallet), LedgerCursor.objects.filter(wallet=wallet).first()
     return {
         "wallet": wallet,
         "cursor": cursor,
-        "balances": [_amount(point.amount, name, assets, wallet) for name, point in _latest(wallet).items()],
+        "balances": [
+            _amount(point.amount, name, assets, wallet) for name, point in balances_latest(wallet=wallet).items()
+        ],
         "lane": lane_view(wallet=wallet),
         "strange": StrangeOutflow.objects.filter(wallet=wallet).count(),
+        "facts": wallet_facts(wallet=wallet, now=now, healths=healths),
     }
 
 
@@ -72,7 +72,9 @@ def _row(wallet: Wallet) -> dict[str, object]:
 def wallets(request: HttpRequest) -> HttpResponse:
     """Show all wallets."""
     page = Paginator(wallet_list(), PAGE_ROWS).get_page(request.GET.get("page"))
-    context = page_context(request, page=page, rows=[_row(wallet) for wallet in page])
+    now, models = timezone.now(), model_rows(wallets=wallet_list())
+    healths = healths_now(now=now)
+    context = page_context(request, page=page, rows=[_row(wallet, healths, now) for wallet in page], models=models)
     return render(request, "oms/wallets.html", context)
 
 
@@ -100,7 +102,7 @@ def _chart(points: Iterable[BalancePoint], asset: Asset | None, decimals: int, s
 def _charts(wallet: Wallet, now: dt.datetime) -> list[dict[str, object]]:
     since, assets = now - dt.timedelta(days=CHART_DAYS), _assets(wallet)
     made: list[dict[str, object]] = []
-    for name in _latest(wallet):
+    for name in balances_latest(wallet=wallet):
         points = BalancePoint.objects.filter(wallet=wallet, asset=name, block_time__gte=since).order_by("pk")
         asset = assets.get(name)
         decimals = COIN_DECIMALS if asset is None else asset.decimals
@@ -123,18 +125,21 @@ def wallet(request: HttpRequest, account: str) -> HttpResponse:
     found = wallet_find(caip10=account)
     if found is None:
         raise Http404
-    assets, view = _assets(found), lane_view(wallet=found)
+    assets, view, now = _assets(found), lane_view(wallet=found), timezone.now()
     page = Paginator(StrangeOutflow.objects.filter(wallet=found), PAGE_ROWS).get_page(request.GET.get("page"))
     rule = rule_of(chain=found.chain_id)
     context = page_context(
         request,
-        row=_row(found),
+        row=_row(found, healths_now(now=now), now),
         wallet=found,
+        model=model_of(wallet=found),
+        runs=may(request.user, Permission.RUN),
+        key_events=WalletKeyEvent.objects.filter(key_id=found.pk).order_by("-pk")[:KEY_EVENTS],
         lane=view,
         lane_words=_lane_words(view),
         gas_low=_amount(rule.gas_low, native_asset(found.chain_id), assets, found),
         rule=rule,
-        charts=_charts(found, timezone.now()),
+        charts=_charts(found, now),
         page=page,
         strange=[
             {"row": row, "amount": _amount(row.amount, row.asset, assets, found) if row.asset else ""} for row in page

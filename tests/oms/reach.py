@@ -82,6 +82,8 @@ PAGES: dict[str, frozenset[Role] | str] = {
     "oms:node_change": RUNNERS,
     "oms:wallets": WATCHERS,
     "oms:wallet": WATCHERS,
+    "oms:wallet_key": RUNNERS,
+    "oms:wallet_empty": DESK | WATCHERS,
     "oms:ceremonies": WATCHERS,
     "oms:ceremony": WATCHERS,
     "oms:ceremony_status": WATCHERS,

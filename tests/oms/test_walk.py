@@ -60,6 +60,7 @@ WITH_ENTRY = {
     "oms:node_change": "tests/oms/test_node_pages.py",
     "oms:node_change_decide": "tests/oms/test_node_pages.py",
     "oms:price_enter": "tests/oms/test_price_pages.py",
+    "oms:wallet_key": "tests/oms/test_key_pages.py",
     "oms:request_release": "tests/oms/test_holds.py",
     "oms:ceremony": "tests/custody/test_ceremonies.py",
     "oms:ceremony_new": "tests/custody/test_ceremonies.py",
