@@ -326,7 +326,8 @@ def alone(group: Parties, case: Bundle, place: int, liars: tuple[int, ...]) -> b
         quorum = (*liars, place)
         group[place].join(case, forged(group, word, *liars), group.terms(case, quorum), group.world.now)
     except RefusedError as refused:
-        assert refused.code is Refusal.DENIED
+        if refused.code is not Refusal.DENIED:
+            raise
         return False
     return True
 
@@ -418,7 +419,8 @@ def test_the_bound_of_a_window_with_both_ways_in_it(*, honest_relay: bool) -> No
             certificate = Certificate(reservations=(*words, *lies))
             group[3].join(case, certificate, group.terms(case, (1, 2, 3)), group.world.now)
         except RefusedError as refused:
-            assert refused.code is Refusal.DENIED
+            if refused.code is not Refusal.DENIED:
+                raise
             break
         whole, nonce = whole + case.intent.value, nonce + 1
     assert whole <= most
