@@ -79,7 +79,7 @@ CEREMONY_FINAL = frozenset(CeremonyState) - CEREMONY_OPEN - CEREMONY_GOING
 
 STEPS: dict[CeremonyKind, tuple[CeremonyStep, ...]] = {
     CeremonyKind.KEY_GENERATION: (CeremonyStep.STAGED, CeremonyStep.ACTIVATED),
-    CeremonyKind.REFRESH: (CeremonyStep.STAGED, CeremonyStep.ACTIVATED),
+    CeremonyKind.REFRESH: (CeremonyStep.STAGED, CeremonyStep.ACTIVATED, CeremonyStep.DESTROYED),
     CeremonyKind.RESTORE: (CeremonyStep.RESTORED,),
     CeremonyKind.BAN: (),
     CeremonyKind.BACKUP: (CeremonyStep.BACKED_UP,),

@@ -29,6 +29,7 @@ from core.documents.control import CeremonyKind
 from core.records import CeremonyStep
 from custody.answers import VERSION, Refused, result_read
 from custody.backoff import backoff
+from custody.ceremony_runs import run_begin
 from custody.ceremony_selectors import ceremony_document
 from custody.ceremony_services import signed_ceremony, veto_order
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, step_done, step_postponed
@@ -160,6 +161,7 @@ def _told(row: CeremonyProgress, told: Told, now: dt.datetime) -> bool:
         row.save()
     if row.step == TAKE and ceremony.state == CeremonyState.ORDERED:
         ceremony_move(ceremony=ceremony, event=CeremonyEvent.BEGIN, actor=ACTOR, now=now)
+    run_begin(ceremony=ceremony, now=now)
     if CeremonyStep.ABANDONED.value in told.steps and CeremonyState(ceremony.state) in CEREMONY_GOING:
         why = f"{row.signer} says that it was abandoned there"
         ceremony_move(ceremony=ceremony, event=CeremonyEvent.FAIL, actor=ACTOR, now=now, why=why)

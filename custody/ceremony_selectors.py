@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 WAITS_AFTER = dt.timedelta(minutes=15)
 """An ordered ceremony that went nowhere for so long is an alarm."""
 
+_DIGITS_LEAST = 8
+_HEX = frozenset("0123456789abcdef")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CeremonySeats:
@@ -61,6 +64,20 @@ def ceremony_get(*, digest: str) -> KeyCeremony:
     if found is None:
         raise CeremonyMissingError("There is no such ceremony.")
     return found
+
+
+def ceremony_find(*, beginning: str) -> KeyCeremony:
+    """Return a ceremony by its digest or the beginning of it, as people type it.
+
+    Raises:
+        CeremonyMissingError: If there is none, more than one, or fewer than eight digits were typed.
+    """
+    if len(beginning) < _DIGITS_LEAST or not set(beginning) <= _HEX:
+        raise CeremonyMissingError("A digest, or at least its first eight digits, is expected.")
+    found = list(KeyCeremony.objects.filter(digest__startswith=beginning)[:2])
+    if len(found) != 1:
+        raise CeremonyMissingError("More than one ceremony begins so." if found else "There is no such ceremony.")
+    return found[0]
 
 
 def ceremony_document(*, ceremony: KeyCeremony) -> Ceremony:

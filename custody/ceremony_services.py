@@ -5,6 +5,7 @@ What is verified here routes and shows. Signers verify the document and its cons
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,15 @@ from core.ceremony_lifecycle import (
     CeremonyState,
 )
 from core.consents import Subject, approvers
+from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import SIGNED_CONSENTS, Decision, SubjectType
 from core.documents.control import Ceremony, SignedCeremony, VetoOrder
 from core.quorum import is_filled
 from core.schema import write_struct
-from custody.ceremony_selectors import ceremony_document, ceremony_voices, refresh_days_of
+from custody.ceremony_selectors import ceremony_document, ceremony_voices
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, line_append
-from custody.errors import CeremonyMissingError, CeremonyRefusedError
-from custody.models_ceremonies import CeremonyProgress, CeremonySchedule, KeyCeremony, ProgressState
-from custody.selectors import wallet_find
+from custody.errors import CeremonyRefusedError
+from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
 
 if TYPE_CHECKING:
     from approvals.models import User
@@ -128,7 +129,11 @@ def ceremony_consent(*, user: User, digest: str, consent_raw: bytes, policy: Pol
         CeremonyRefusedError: If it has moved on, or this word is not asked for.
         ConsentRefusedError: If the consent does not hold.
     """
-    signed = consent_parse(raw=consent_raw)
+    return _take(consent_parse(raw=consent_raw), digest, user, policy, now)
+
+
+def _take(signed: SignedConsent, digest: str, user: User | None, policy: Policy, now: dt.datetime) -> KeyCeremony:
+    """Verify a word and count it. `user`: None where it was carried here by a file, not by its signer."""
     with transaction.atomic():
         ceremony = ceremony_lock(digest=digest)
     _check_welcome(ceremony, signed, now)
@@ -143,10 +148,55 @@ def ceremony_consent(*, user: User, digest: str, consent_raw: bytes, policy: Pol
         _check_welcome(ceremony, signed, now)
         consent_record(signed=signed, voice=voice, user=user, now=now)
         if signed.statement.decision is Decision.REJECT:
-            _reject(ceremony, user.person_id, signed.statement.reason, now)
+            _reject(ceremony, signed.statement.actor, signed.statement.reason, now)
         else:
-            _hear(ceremony, document, policy, user.person_id, now)
+            _hear(ceremony, document, policy, signed.statement.actor, now)
     return ceremony
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What came of a file: the ceremony as it stands now, and how many of its consents were new."""
+
+    ceremony: KeyCeremony
+    new: int
+
+
+def ceremony_import(*, signed: SignedCeremony, policy: Policy, actor: str, now: dt.datetime) -> Imported:
+    """Take a ceremony with consents that were given elsewhere. Each consent is verified as if it came by a page.
+
+    Args:
+        signed: The document with its consents; both may be known here already.
+        policy: The policy in force.
+        actor: Who brings it, for the log.
+        now: The current time.
+
+    Raises:
+        RefusedError: If the document is of another deployment, or its time is over.
+        CeremonyRefusedError: If it was made under another policy, or has moved on.
+        ConsentRefusedError: If a consent does not hold; those before it are taken all the same.
+    """
+    document = signed.document
+    check_deployment(document, policy.deployment)
+    check_lifetime(document, now=int(now.timestamp()))
+    if document.kind not in STEPS:
+        raise CeremonyRefusedError("unsupported", "A journal is started anew at its signer's console.")
+    if document.policy != policy.digest:
+        raise CeremonyRefusedError("wrong_policy", "It was made under another policy than the one in force.")
+    ceremony = KeyCeremony.objects.filter(digest=document.digest).first()
+    if ceremony is None:
+        ceremony = ceremony_draft(document=document, person=actor, now=now)
+    known, new = {one.statement.header.id for one in consent_documents(subject=document.digest)}, 0
+    for one in signed.consents:
+        if one.statement.header.id in known:
+            continue
+        ceremony = KeyCeremony.objects.get(pk=ceremony.pk)
+        if CeremonyState(ceremony.state) not in CEREMONY_OPEN and one.statement.decision is Decision.APPROVE:
+            # Its quorum was there already: one more is of no use, and no mistake.
+            continue
+        ceremony = _take(one, document.digest, None, policy, now)
+        new += 1
+    return Imported(ceremony=ceremony, new=new)
 
 
 def _reject(ceremony: KeyCeremony, person: str, reason: str, now: dt.datetime) -> None:
@@ -282,28 +332,3 @@ def veto_order(*, ceremony: KeyCeremony) -> dict[str, object]:
         one for one in consent_documents(subject=ceremony.digest) if one.statement.decision is Decision.REJECT
     )
     return write_struct(VetoOrder(kind="veto", consents=rejections), "veto")
-
-
-@transaction.atomic
-def refresh_days_set(*, actor: str, wallet: str, days: int) -> CeremonySchedule:
-    """Set how often a wallet's shares are refreshed.
-
-    Args:
-        actor: Who does it.
-        wallet: CAIP-10 account.
-        days: Between two refreshes.
-
-    Raises:
-        CeremonyMissingError: If custody holds no such wallet.
-        ValidationError: For a number of days that is out of bounds.
-    """
-    found = wallet_find(caip10=wallet)
-    if found is None:
-        raise CeremonyMissingError("There is no such wallet.")
-    row = CeremonySchedule.objects.filter(pk=wallet).first() or CeremonySchedule(wallet=found)
-    before, row.refresh_days = refresh_days_of(wallet=wallet), days
-    row.full_clean(validate_unique=False)
-    row.save()
-    payload: dict[str, object] = {"before": before, "days": days}
-    entry_append(actor=actor, tag=AuditTag.REFRESH_SCHEDULED, subject=wallet, payload=payload)
-    return row

@@ -12,6 +12,7 @@ from audit.tags import AuditTag
 from audit.watch import round_claim
 from core.ceremony_lifecycle import CEREMONY_GOING
 from custody.ceremony_orders import orders_advance, rows_close
+from custody.ceremony_runs import runs_advance
 from custody.ceremony_selectors import waiting_words
 from custody.ceremony_services import ceremonies_expire
 from custody.ceremony_transitions import ACTOR
@@ -57,7 +58,13 @@ def sweep_once(*, now: dt.datetime) -> int:
     Args:
         now: The current time.
     """
-    steps: tuple[Callable[..., int], ...] = (ceremonies_expire, rows_close, orders_advance, ceremonies_watch)
+    steps: tuple[Callable[..., int], ...] = (
+        ceremonies_expire,
+        rows_close,
+        orders_advance,
+        runs_advance,
+        ceremonies_watch,
+    )
     made = 0
     for step in steps:
         try:

@@ -47,6 +47,7 @@ FAILPOINTS = (
     "custody.reorg.after_commit",
     "custody.ceremony.after_claim",
     "custody.ceremony.after_answer",
+    "custody.ceremony.after_batch",
 )
 _passed: Counter[str] = Counter()
 

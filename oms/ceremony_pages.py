@@ -22,6 +22,7 @@ from approvals.roles import Permission, api_needs, may, needs
 from approvals.selectors import consent_list_for_subject
 from core.canonical import canonical, parse
 from custody.ceremony_export import EXPORT_NAME, ceremony_export, transcript_data
+from custody.ceremony_schedule import refresh_days_set
 from custody.ceremony_selectors import (
     ceremonies_waiting,
     ceremony_get,
@@ -30,7 +31,7 @@ from custody.ceremony_selectors import (
     transcript,
     transcript_holds,
 )
-from custody.ceremony_services import ceremony_abandon, refresh_days_set
+from custody.ceremony_services import ceremony_abandon
 from custody.errors import CeremonyMissingError, CeremonyRefusedError
 from oms.api import STOP_POLLING, StrictJsonParser, request_part, request_user
 from oms.ceremonies import ceremony_propose, ceremony_said

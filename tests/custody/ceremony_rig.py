@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.factories.parties import Party
 
 PORT = "tests.custody.ceremony_rig.Port"
-QUARTER = dt.timedelta(minutes=15)
+REFRESHED = (CeremonyStep.STAGED, CeremonyStep.ACTIVATED, CeremonyStep.DESTROYED)
 
 
 class Rig:
@@ -103,6 +103,8 @@ class Rig:
             raise SignerWaitsError("unreachable", f"signer {signer_id}: no answer")
         if signer_id in self.lie:
             return wire.success(self.lie[signer_id])
+        if frame["op"] not in ("ceremony", "control"):
+            return wire.failure("unsupported", "these parties have no shares", retry=False)
         party = self.parties.all[signer_id]
         try:
             result = self._ordain(party, frame) if frame["op"] == "ceremony" else self._control(party, frame)

@@ -28,7 +28,7 @@ from custody.ceremony_services import ceremonies_expire, ceremony_abandon, cerem
 from custody.errors import CeremonyMissingError, CeremonyRefusedError
 from custody.models import CeremonyLine, CeremonyProgress, KeyCeremony, ProgressState
 from tests.append_only import lifted
-from tests.custody.ceremony_rig import PORT, Rig
+from tests.custody.ceremony_rig import PORT, REFRESHED, Rig
 from tests.factories.world import DAY, NOW
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_the_epoch_is_that_of_the_last_refresh(rig: Rig) -> None:
     made = rig.order(CeremonyKind.REFRESH, epoch=7)
     assert epoch_now(wallet=rig.wallet.id) == 0
     rig.sweep()
-    for step in (CeremonyStep.STAGED, CeremonyStep.ACTIVATED):
+    for step in REFRESHED:
         rig.console(made.digest, step)
     rig.sweep(waits=11)
     assert state(made) is CeremonyState.DONE

@@ -15,13 +15,12 @@ from chains.services import chain_create
 from core.ceremony_lifecycle import CeremonyState
 from core.documents.consent import Decision
 from core.documents.control import Ceremony, CeremonyKind, SignedCeremony
-from core.records import CeremonyStep
 from core.schema import read_struct, write_struct
 from custody.ceremony_selectors import refresh_days_of
 from custody.models import KeyCeremony
 from custody.services import wallet_create
 from oms.ceremony_watch import ceremonies_sweep
-from tests.custody.ceremony_rig import PORT, Rig
+from tests.custody.ceremony_rig import PORT, REFRESHED, Rig
 from tests.factories.ceremonies import recovery_key
 from tests.factories.world import CHAIN
 from tests.sign_in import signed_in
@@ -303,7 +302,7 @@ def test_a_refresh_ends_the_reminder(rig: Rig) -> None:
     assert due.exists()
     made = rig.order(CeremonyKind.REFRESH, epoch=1)
     rig.sweep()
-    for step in (CeremonyStep.STAGED, CeremonyStep.ACTIVATED):
+    for step in REFRESHED:
         rig.console(made.digest, step)
     rig.sweep(waits=31)
     made.refresh_from_db()
