@@ -1,0 +1,102 @@
+"""What the answers of several parties together mean, and what a wallet may name."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from core.certificate import certificate_size
+from core.documents.roster import WalletKind
+from core.errors import Refusal
+from custody.answers import Refused
+from custody.models import Wallet
+from custody.nonces import LaneStatus, Reading, refusal_read
+from custody.parties.group import No, Outcome, PartiesWaitError, group_lane, group_read
+
+FIVE = tuple(f"party-{number}" for number in range(1, 6))
+A, B = "a" * 64, "b" * 64
+
+
+def outcome(codes: dict[int, str]) -> Outcome:
+    refusals = {f"party-{number}": No(code=code, message=f"because of {code}") for number, code in codes.items()}
+    agreed = tuple(name for name in FIVE if name not in refusals)
+    return Outcome(parties=FIVE, needed=certificate_size(5, 3), agreed=agreed, refusals=refusals)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ({1: "denied", 2: "denied"}, "denied"),
+        ({1: "expired", 2: "denied", 3: "denied"}, "denied"),
+        ({1: "quorum", 2: "quorum", 3: "unreachable", 4: "timeout", 5: "halted"}, "quorum"),
+        ({1: "nonce", 2: "nonce"}, "nonce"),
+    ],
+)
+def test_so_many_that_the_others_can_never_be_enough_refuse_for_all(codes: dict[int, str], code: str) -> None:
+    read = group_read(outcome(codes))
+    assert isinstance(read, Refused)
+    assert read.code == code
+    assert f"because of {code}" in read.message
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ({1: "denied"}, "parties"),
+        ({1: "denied", 2: "unreachable", 3: "timeout", 4: "courier"}, "parties"),
+        *(({1: str(one), 2: str(one), 3: str(one), 4: str(one), 5: str(one)}, "parties") for one in (
+            Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.CERTIFICATE, Refusal.BEHIND,
+            Refusal.SESSION, Refusal.FROZEN,
+        )),
+        ({1: "hsm_unavailable", 2: "answer", 3: "no such code"}, "parties"),
+        ({1: "lease", 2: "lease"}, "lease"),
+        ({1: "inclusion", 2: "inclusion", 3: "inclusion", 4: "inclusion", 5: "inclusion"}, "inclusion"),
+        ({1: "lease", 2: "unreachable", 3: "unreachable"}, "parties"),
+    ],
+)  # fmt: skip
+def test_anything_else_waits(codes: dict[int, str], code: str) -> None:
+    read = group_read(outcome(codes))
+    assert isinstance(read, PartiesWaitError)
+    assert read.code == code
+
+
+def test_the_message_says_who_is_silent_who_agrees_and_who_says_no() -> None:
+    read = group_read(outcome({1: "denied", 4: "unreachable", 5: "timeout"}))
+    assert isinstance(read, PartiesWaitError)
+    assert read.message == (
+        "2 of 5 parties are silent (party-4, party-5); 2 agree, 4 have to. party-1: denied: because of denied"
+    )
+
+
+def test_what_any_party_holds_is_held_and_the_farthest_counts() -> None:
+    lanes = [LaneStatus(next_nonce=1, held={0: B}), LaneStatus(next_nonce=2, held={0: A, 1: B})]
+    for order in (lanes, lanes[::-1]):
+        lane = group_lane(order, intent=A)
+        assert (lane.next_nonce, lane.held) == (2, {0: A, 1: B})
+        assert refusal_read("denied", lane=lane, nonce=0, intent=A) is Reading.HELD
+        assert refusal_read("denied", lane=lane, nonce=1, intent=A) is Reading.MISMATCH
+        assert refusal_read("denied", lane=lane, nonce=2, intent=A) is Reading.REPORTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "signers", "threshold"),
+    [
+        (WalletKind.HSM, ["hsm-1", "hsm-2"], 1),
+        (WalletKind.HSM, ["hsm-1"], 2),
+        (WalletKind.HSM, [], 1),
+        (WalletKind.SOFTWARE, "hsm-1", 1),
+        (WalletKind.SOFTWARE, {"hsm-1": 1}, 1),
+        (WalletKind.MPC, ["a"], 1),
+        (WalletKind.MPC, ["a", "b", "c"], 1),
+        (WalletKind.MPC, ["a", "b", "c"], 4),
+        (WalletKind.MPC, ["a", "b", "a"], 2),
+        (WalletKind.MPC, ["a", 7, None], 2),
+        (WalletKind.MPC, ["a", "b/../c"], 2),
+        (WalletKind.MPC, [f"p{number}" for number in range(17)], 3),
+        (WalletKind.MPC, None, 2),
+    ],
+)
+def test_signers_that_do_not_fit_the_kind_are_refused(kind: WalletKind, signers: object, threshold: int) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Wallet(kind=kind.value, signers=signers, threshold=threshold).clean()
+    assert set(refused.value.message_dict) == {"signers"}
