@@ -11,10 +11,12 @@ import html
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import requests
 
 from core.documents.consent import Decision, SubjectType
+from core.documents.control import Ceremony
 from core.documents.mandate import Mandate
 from core.schema import write_struct
 from demo.institution import web_origin
@@ -141,6 +143,37 @@ class Browser:
         _, consent = self._sign(decision, reason)
         state: str = self._post(f"/api/requests/{reference}/consents/", {"consent": consent})["state"]
         return state
+
+    def order(self, **typed: object) -> str:
+        """Draft a ceremony with what its form takes, and return its digest."""
+        self._page = self._get("/ceremonies/new/?" + urlencode({"kind": typed["kind"], "wallet": typed["wallet"]}))
+        form = {"csrfmiddlewaretoken": self._token(), **typed}
+        response = self._session.post(
+            web_origin() + "/ceremonies/new/", data=form, headers={"Origin": web_origin()}, timeout=_SECONDS
+        )
+        self._page = self._checked(response).text
+        return response.url.rstrip("/").rpartition("/")[2]
+
+    def say(self, ceremony: str, decision: Decision = Decision.APPROVE, reason: str = "") -> str:
+        """Open a ceremony's page, sign what its consent link carries, and return where the ceremony stands."""
+        self._page = self._get(f"/ceremonies/{ceremony}/")
+        document = Ceremony.from_json(json.loads(self._attribute("request"))["document"])
+        signed = self._institution.cast.sign(
+            self.person,
+            decision,
+            subject_type=SubjectType.CEREMONY,
+            subject=document.digest,
+            policy=document.policy,
+            deployment=document.header.deployment,
+            reason=reason,
+        )
+        state: str = self._post(self._attribute("submit"), {"consent": write_struct(signed, "consent")})["state"]
+        return state
+
+    def read(self, reference: str) -> str:
+        """Open a request's page; return its words, without markup."""
+        text = re.sub(r"<[^>]*>", " ", self._get(f"/requests/{reference}/"))
+        return " ".join(html.unescape(text).split())
 
     def status(self, reference: str) -> dict[str, Any]:
         """Ask where a request stands."""

@@ -21,6 +21,8 @@ from demo.forgeries.catalogue import CATALOGUE, Op
 from demo.services.processes import ServiceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.documents.bundle import Bundle
     from core.documents.mandate import Intent, Mandate
     from demo.forgeries.catalogue import Attack
@@ -83,16 +85,17 @@ def _sign(institution: Institution, site: Site, bundle: object) -> dict[str, Any
     return site.carry(institution.socket, {"v": 1, "op": "sign", "bundle": bundle})
 
 
-def _recorded(site: Site, controls: list[bytes]) -> list[dict[str, Any]]:
+def recorded(site: Site, controls: list[bytes]) -> list[dict[str, Any]]:
     """Have the web tier log what the controls rest on, and return them with their proofs."""
     lines = b"\n".join(controls).decode()
     proven: list[dict[str, Any]] = json.loads(site.web.run("-m", "demo.record", given=lines))
     return proven
 
 
-def _case(institution: Institution, site: Site) -> Case:
-    wallet = next(w for w in institution.policy.wallets if w.label == "Drill")
-    status = site.carry(institution.socket, {"v": 1, "op": "status"})["result"]
+def drill_case(institution: Institution, site: Site, *, label: str, place: Path) -> Case:
+    """Put together what an attacker starts from at one wallet; `place` is where a signer of it listens."""
+    wallet = next(w for w in institution.policy.wallets if w.label == label)
+    status = site.carry(place, {"v": 1, "op": "status"})["result"]
     lane = status["lanes"].get(wallet.id, {"next": 0})
     return DrillCase(
         policy=institution.policy,
@@ -124,7 +127,7 @@ def refusals_prepare(institution: Institution, site: Site) -> Refusals:
         institution: Whose signer is attacked.
         site: Its processes: the web tier writes the log.
     """
-    case = _case(institution, site)
+    case = drill_case(institution, site, label="Drill", place=institution.socket)
     # Each control uses up one nonce, and no forgery does.
     attacks = tuple(
         CATALOGUE[name].build(dataclasses.replace(case, nonce=case.nonce + number))
@@ -134,7 +137,7 @@ def refusals_prepare(institution: Institution, site: Site) -> Refusals:
     if any(step.op is not Op.SIGN for step in steps) or any(attack.before for attack in attacks):
         raise ServiceError("only bundles are played here")
     lies = [one.to_bytes() for one in _lies(dataclasses.replace(case, nonce=case.nonce + len(attacks)))]
-    proven = _recorded(site, [*(attack.control.body for attack in attacks), *lies])
+    proven = recorded(site, [*(attack.control.body for attack in attacks), *lies])
     return Refusals(attacks, tuple(proven[: len(attacks)]), tuple(proven[len(attacks) :]))
 
 

@@ -106,6 +106,14 @@ class Site:
         answer: dict[str, Any] = json.loads(self._carrier.run("-m", "demo.carry", place, given=json.dumps(request)))
         return answer
 
+    def relay(self, *places: str, given: str) -> str:
+        """Carry a case among parties until it is signed, as `demo.relay`; return what it prints.
+
+        Raises:
+            ServiceError: If it is not signed.
+        """
+        return self._carrier.run("-m", "demo.relay", *places, given=given)
+
     @staticmethod
     def start_all(*starts: Callable[[], None]) -> None:
         """Start several at the same time, and wait until all are ready."""

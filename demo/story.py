@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.documents.consent import Decision
@@ -14,10 +15,12 @@ from core.names import native_asset, token_asset
 from demo.layout import ROOT
 from demo.lease_check import lease_play
 from demo.log_check import LogCheck
+from demo.party_refusals import PartyAttack, party_refusals_prepare
 from demo.people import Browser
 from demo.refusals import refusals_play, refusals_prepare
 from demo.services.processes import ServiceError
 from demo.steps import run_as
+from demo.warm import Warm
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -49,9 +52,9 @@ class Story:
             self._check_full()
         with ThreadPoolExecutor(1) as beside:
             ready = beside.submit(refusals_prepare, self.institution, self.site)
-            return self._play(ready)
+            return self._play(ready, beside)
 
-    def _play(self, ready: Future[Refusals]) -> dict[str, object]:
+    def _play(self, ready: Future[Refusals], beside: ThreadPoolExecutor) -> dict[str, object]:
         self.tell.chapter("People ask, decide and consent")
         tessa, rita, ravi = (Browser(self.institution, name) for name in ("tessa", "rita", "ravi"))
         wallet = next(w for w in self.institution.policy.wallets if w.label == "Treasury")
@@ -74,19 +77,28 @@ class Story:
         self.tell.step("tessa asks for 12,500 USDC to the exchange and signs the mandate")
         self._approve(token, rita, ravi)
         self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
-        for reference in (ether, token):
+        warm = Warm(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
+        shared = warm.pay("0.5", "Collateral from the shared key")
+        self.tell.step("tessa asks for 0.5 ETH from Warm, whose key no machine holds; both officers approve")
+        for reference in (ether, token, shared):
             self._await(tessa, reference)
         prepared = ready.result()
         late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
         self._await(tessa, late)
-        case = self._keep(ether)
+        parties = warm.play(partial(self._await, tessa))
+        besieged = beside.submit(party_refusals_prepare, self.institution, self.site)
+        cases = [self._keep(ether), self._keep(shared)]
         refused = self._refuse(prepared)
+        parties["refused"] = PartyAttack(self.institution, self.site, besieged.result(), self.tell).play()
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
-        self._prove(case)
+        self.tell.chapter("Outsiders check")
+        for case in cases:
+            self._prove(case)
         return {
             "story": "ok",
             "confirmed": self.confirmed,
             "refused": refused,
+            "parties": parties,
             "audit": audit,
             "seconds": round(self.tell.seconds, 1),
         }
@@ -142,7 +154,6 @@ class Story:
         return refusals_play(self.institution, self.site, prepared, self.tell)
 
     def _prove(self, case: Path) -> None:
-        self.tell.chapter("Outsiders check")
         genesis = self.institution.deployment
         verify = ("-m", "witness", "verify", case)
         printed = run_as(None, *verify, "--genesis", genesis)

@@ -30,6 +30,10 @@ def test_the_story_ends_well(state: Path, mode: tuple[str, ...]) -> None:
     assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
     last = json.loads(played.stdout.strip().splitlines()[-1])
     assert last["story"] == "ok"
-    assert last["confirmed"] >= 2
+    assert last["confirmed"] >= 6
     assert last["refused"] >= 8
+    parties = last["parties"]
+    assert (parties["one_down"], parties["two_down"], parties["three_down"]) == ("signed", "waits", "waits")
+    assert parties["all_back"] == "confirmed"
+    assert parties["refused"] >= 5 * 8
     assert last["audit"] == "verified"

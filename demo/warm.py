@@ -1,0 +1,120 @@
+"""The threshold wallet's part of the story: parties go away one after another, and come back.
+
+With one of five away a transfer is signed as before. With two, too few are left to make sure that no limit, nonce or
+mandate is counted twice: the request waits, and its page says for whom.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from core.names import native_asset
+from demo.layout import PARTIES
+from demo.parties import LABEL
+from demo.services.processes import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.institution import Institution
+    from demo.people import Browser
+    from demo.site import Site
+    from demo.telling import Teller
+
+NEEDED = 4
+"""How many of five have to reserve a case of which three sign."""
+_SECONDS = 60
+_SIGNED = frozenset({"signed", "broadcast", "included", "confirmed"})
+_SILENT = re.compile(r"(\d) of 5 parties are silent \(([^)]*)\); (\d) agrees?, 4 have to")
+
+
+def words_of_silence(page: str, silent: tuple[str, ...]) -> str:
+    """Return the words in which a page says that it waits for these parties and no others; empty if it does not."""
+    return next((found[0] for found in _SILENT.finditer(page) if found[2].split(", ") == [*silent]), "")
+
+
+class Warm:
+    """Plays what people and parties of the threshold wallet do."""
+
+    def __init__(
+        self, institution: Institution, site: Site, tell: Teller, *, people: tuple[Browser, ...], destination: str
+    ) -> None:
+        """Take whoever asks, the officers who approve, and where payments go."""
+        self._institution, self._site, self._tell = institution, site, tell
+        self._asker, *self._officers = people
+        self._destination = destination
+        self.wallet = next(one for one in institution.policy.wallets if one.label == LABEL)
+
+    def pay(self, amount: str, purpose: str) -> str:
+        """Have a transfer asked and approved; return the request."""
+        reference = self._asker.ask(
+            wallet=self.wallet.id,
+            asset=native_asset(self.wallet.chain),
+            destination=self._destination,
+            amount=amount,
+            purpose=purpose,
+        )
+        for officer in self._officers:
+            officer.decide(reference)
+        return reference
+
+    def play(self, confirmed: Callable[[str], None]) -> dict[str, object]:
+        """Stop one party after another; return what the last line says of it.
+
+        Args:
+            confirmed: Waits until a request's transaction is final.
+
+        Raises:
+            ServiceError: If something is signed that must not be, or not signed that must.
+        """
+        self._tell.chapter("Parties of the warm wallet go away")
+        self._site.stop("party-5")
+        one = self.pay("0.7", "Margin, with one party away")
+        self._tell.step("party-5 is stopped; tessa asks for 0.7 ETH from Warm, and both officers approve")
+        self._signed(one)
+        self._tell.step("four parties vouch for it, three of them sign it: one party away changes nothing")
+        self._site.stop("party-4")
+        two = self.pay("0.6", "Margin, with two parties away")
+        self._waits(two, ("party-4", "party-5"))
+        self._site.stop("party-3")
+        self._waits(two, ("party-3", "party-4", "party-5"))
+        confirmed(one)
+        self._site.start_all(*(lambda name=name: self._site.party_start(name) for name in PARTIES[2:]))
+        self._tell.step("all five are back: what waited goes on by itself")
+        confirmed(two)
+        self._caught_up()
+        return {"one_down": "signed", "two_down": "waits", "three_down": "waits", "all_back": "confirmed"}
+
+    def _signed(self, reference: str) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while (status := self._asker.status(reference))["state"] not in _SIGNED:
+            if status["final"] or time.monotonic() > deadline:
+                raise ServiceError(f"request {reference[:8]} is {status['state']}: {status['why']} {status['waits']}")
+            time.sleep(0.2)
+
+    def _waits(self, reference: str, silent: tuple[str, ...]) -> None:
+        """See that a request's page says that it waits, and for whom."""
+        deadline = time.monotonic() + _SECONDS
+        while not (words := words_of_silence(self._asker.read(reference), silent)):
+            status = self._asker.status(reference)
+            if status["state"] in _SIGNED or status["final"]:
+                raise ServiceError(f"with {', '.join(silent)} away the request is {status['state']}")
+            if time.monotonic() > deadline:
+                raise ServiceError(f"the page does not say for whom it waits: {status}")
+            time.sleep(0.3)
+        self._tell.step(f"{', '.join(silent)} are stopped: the request waits. Its page says: {words}")
+
+    def _caught_up(self) -> None:
+        """See that each party's journal reaches as far as the others', also where it was away."""
+        deadline = time.monotonic() + _SECONDS
+        while len(reached := {self._next(name) for name in PARTIES}) > 1:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"the parties' journals reach to different nonces: {sorted(reached)}")
+            time.sleep(0.3)
+        self._tell.step(f"party-5 has learned what it missed: all five journals reach to nonce {reached.pop()}")
+
+    def _next(self, name: str) -> int:
+        status = self._site.carry(self._institution.layout.party_socket(name), {"v": 1, "op": "status"})
+        return int(status["result"]["lanes"][self.wallet.id]["next"])
