@@ -106,7 +106,7 @@ def _check_mandate(bundle: Bundle, pins: Pins, journal: Journal, now: int) -> No
     same = isinstance(mandate.order, SingleOrder) and mandate.order.intent == intent
     require(same, Refusal.INTENT_MISMATCH, "the intent is not the one that the mandate holds")
     placed = mandate.nonce in (None, bundle.attempt.nonce)
-    require(placed, Refusal.NONCE, f"the mandate is for nonce {mandate.nonce} only")
+    require(placed, Refusal.INTENT_MISMATCH, f"the mandate is for nonce {mandate.nonce} only")
     first = journal.start.not_before if journal.start is not None else now + 1
     require(
         min(mandate.header.created, intent.header.created) >= first,
@@ -225,7 +225,7 @@ def _parts(bundle: Bundle, wallet: Wallet, journal: Journal, now: int) -> int:
     if not modes:
         return 1
     named = bundle.mandate.nonce is not None
-    require(named, Refusal.NONCE, "the wallet is in degraded mode: a mandate has to name its nonce")
+    require(named, Refusal.DENIED, "the wallet is in degraded mode: a mandate has to name its nonce")
     return parts_of(wallet)
 
 

@@ -73,7 +73,7 @@ def test_only_mandates_that_name_their_nonce_go_on_also_with_a_whole_certificate
     group = Parties()
     plain, named = group.case(), group.case(named=True)
     group.degrade(1, 2, 3)
-    assert code_of(lambda: group[1].reserve(plain, group.world.now)) is Refusal.NONCE
+    assert code_of(lambda: group[1].reserve(plain, group.world.now)) is Refusal.DENIED
     group[4].reserve(plain, group.world.now)
     whole = group.certificate(named, 1, 2, 3, 5)
     group[1].join(named, whole, group.terms(named, (1, 2, 3)), group.world.now)
@@ -387,9 +387,9 @@ def test_a_mandate_is_signed_at_one_nonce_whoever_signs_it() -> None:
     assert alone(group, case, 3, liars)
     # Party 4 never heard of it. It signs another case first, and then this one's turn is over.
     assert alone(group, group.case(named=True, value=2 * UNIT), 4, liars)
-    for nonce in (0, 1):
+    for nonce, code in ((0, Refusal.NONCE), (1, Refusal.INTENT_MISMATCH)):
         moved = dataclasses.replace(case, attempt=dataclasses.replace(case.attempt, nonce=nonce))
-        assert code_of(lambda: group[4].reserve(moved, group.world.now)) is Refusal.NONCE  # noqa: B023
+        assert code_of(lambda: group[4].reserve(moved, group.world.now)) is code  # noqa: B023
 
 
 @pytest.mark.parametrize("honest_relay", [True, False])

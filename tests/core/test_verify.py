@@ -57,7 +57,7 @@ def test_verification_changes_nothing(world: World) -> None:
 def test_a_mandate_that_names_its_nonce_is_signed_at_no_other(world: World) -> None:
     second = world.mandate(nonce=1)
     for attempted in (0, 2):
-        assert refused(world, world.bundle(second, nonce=attempted)) is Refusal.NONCE
+        assert refused(world, world.bundle(second, nonce=attempted)) is Refusal.INTENT_MISMATCH
     # Also in its own turn only: the lane's next is 0.
     assert refused(world, world.bundle(second, nonce=1)) is Refusal.NONCE
     first = verify(world.bundle(world.mandate(nonce=0)), world.pins, world.journal, NOW).record
