@@ -68,6 +68,14 @@ _ADVICE: dict[str, str] = {
         " for a key in other hands, an allowance that somebody uses, or a token that changes balances."
     ),
     AuditTag.GAS_LOW: "This wallet's coin does not last for gas. Top it up; what it signs meanwhile may hang.",
+    AuditTag.KEY_PERIOD: (
+        "A key reaches the end of the time for which it was meant to be used. Rotate it: the wallet's page drafts the"
+        " sweep into a successor. See docs/playbook/key-rotation.md."
+    ),
+    AuditTag.KEY_MOVED: (
+        "A wallet's key was said to be in other hands. Halt its signers, and sweep the wallet into one whose key is"
+        " nobody else's: docs/playbook/key-rotation.md."
+    ),
     AuditTag.CEREMONY_MOVED: (
         "A ceremony came to nothing. Its page says what each signer answered; put that right, and draft it anew."
     ),

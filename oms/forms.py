@@ -46,7 +46,7 @@ class NewRequestForm(forms.Form):
                 ("", "Another address (typed below)"),
                 *((e.address, _entry_words(e, now)) for e in policy.addresses),
             ],
-            "held": [("", "To its signer at once"), (_HELD, "Held until an operator releases it (90 days at most)")],
+            "held": [("", "To its signer at once"), (_HELD, "Held until an operator releases it (30 days at most)")],
         }
         for name, options in choices.items():
             widget = self.fields[name].widget

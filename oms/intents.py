@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 LIFETIME_SECONDS = 4 * 60 * 60
 """How long a request may wait for people."""
-HELD_LIFETIME_SECONDS = 90 * 24 * 60 * 60
-"""How long one may wait that is held once people have approved it."""
+HELD_LIFETIME_SECONDS = 30 * 24 * 60 * 60
+"""How long one may wait that is held once people have approved it: no longer than witnesses name a veto of it."""
 NATIVE_GAS, TOKEN_GAS = 21_000, 120_000
 """Gas limits where a failed simulation names none; the request is then shown and goes no further."""
 # Commas only where they group thousands: "1,5" must never become 15.

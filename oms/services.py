@@ -130,7 +130,7 @@ def _case_read(mandate_raw: bytes, user: User, now: dt.datetime, *, held: bool) 
     _check_moves(intent, policy)
     longest = int(now.timestamp()) + lifetime_of(held=held) + SKEW
     if max(mandate.header.expires, intent.header.expires) > longest:
-        words = "three months at most once it is held" if held else "a few hours at most"
+        words = "30 days at most if it is held" if held else "a few hours at most"
         raise RequestRefusedError("lifetime", f"A request waits for people {words}: please preview again.")
     return _Case(mandate=mandate, intent=intent, policy=policy)
 

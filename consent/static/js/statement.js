@@ -8,8 +8,9 @@ import { DocumentError } from "./schema.js";
 
 const DAY = 24 * 60 * 60;
 // Seconds that a consent may last, and never longer than what it is about. A signer that is away takes a policy when it
-// is back, and reads these then. A transaction that is held for later says when it ends; people read that above.
-const LONGEST = Object.freeze({ policy: 7 * DAY, mandate: 90 * DAY });
+// is back, and reads these then. A transaction that is held for later says when it ends, and people read that above; no
+// longer than witnesses name a veto of it.
+const LONGEST = Object.freeze({ policy: 7 * DAY, mandate: 30 * DAY });
 const ID_BYTES = 16;
 
 export async function makeStatement(subject, decision, reason, now) {
