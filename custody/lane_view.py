@@ -48,7 +48,7 @@ def _words(job: Job, sent: list[Transmission]) -> str:
     if state is JobState.DOUBTED:
         return "a refusal was reported, and nothing proves it yet"
     if state in JOB_UNSIGNED:
-        return f"is with the signer{f': {trouble}' if trouble else ''}"
+        return f"is with {'its parties' if job.wallet.is_shared else 'the signer'}{f': {trouble}' if trouble else ''}"
     if state is JobState.INCLUDED:
         return "is in a block that is not final yet"
     fees = gwei_words(max(one.max_fee_per_gas for one in sent)) if sent else "nothing"
@@ -68,7 +68,11 @@ def lane_view(*, wallet: Wallet) -> LaneView:
             chain_id=wallet.chain_id, sender=wallet.address, released_at__isnull=True
         ).values_list("job_id", "nonce")
     )
-    jobs = Job.objects.filter(wallet=wallet, state__in=[state.value for state in _OPEN]).order_by("pk")
+    jobs = (
+        Job.objects.select_related("wallet")
+        .filter(wallet=wallet, state__in=[state.value for state in _OPEN])
+        .order_by("pk")
+    )
     rows = sorted(
         (
             LaneRow(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.custody_lifecycle import JobState
+from custody.lane_view import lane_view
 from custody.models import BroadcastAttempt, CancelOrder, Job, NonceAssignment, PartyCertificate, Transmission
+from custody.selectors import job_progress
 from signer import wire
 from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
@@ -79,6 +81,10 @@ def test_too_few_parties_reserve_nothing_and_the_case_says_whom_it_waits_for(sma
     assert job.error_code == "parties"
     assert job.error == "1 of 3 parties are silent (party-3); 2 agree, 3 have to."
     assert small.lane(FIRST)["next"] == 0
+    progress = job_progress(intent_digest=job.intent_digest)
+    assert progress is not None
+    assert (progress.nonce, progress.message) == (0, job.error)
+    assert lane_view(wallet=job.wallet).blocked_by == f"nonce 0 is with its parties: {job.error}"
     small.start()
     small.sweep_until(due(job), JobState.INCLUDED)
     assert small.mined_count() == 1
