@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "found": "make a key together with other parties, by a plan whose digest was compared",
         "pin": "install the signed genesis policy as pins, after comparing its digest",
         "recover": "start a lost journal anew by a ceremony of the policy's quorum",
+        "transport-key": "make the key to which a recovery site releases a party's share, and print it",
+        "restore": "give a party its share back, by ceremonies of the policy's quorum",
         "serve": "run the signer",
         "status": "ask a running signer where it stands",
     }
@@ -72,6 +75,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parsers["pin"].add_argument("policy", type=Path, help="the signed policy, JSON")
     parsers["pin"].add_argument("--expect", help="the digest that was compared, instead of typing it")
     parsers["recover"].add_argument("--ceremony", type=Path, required=True, help="ceremony with consents, JSON")
+    restoring = {
+        "genesis": "the signed genesis policy, JSON",
+        "start": "the ceremony that starts the party's journal, with the policies after the genesis, JSON",
+        "ceremony": "the restore's ceremony with consents, JSON",
+        "released": "what the recovery site released, JSON",
+    }
+    for name, text in restoring.items():
+        parsers["restore"].add_argument(f"--{name}", type=Path, required=True, help=text)
+    parsers["restore"].add_argument("--expect", help="the digest that was compared, instead of typing it")
     return parser.parse_args(arguments)
 
 
@@ -143,6 +155,33 @@ def _pin(options: argparse.Namespace) -> int:
 def _recover(options: argparse.Namespace) -> int:
     with exclusive(options.state):
         _say(recover(options.state, options.ceremony.read_bytes()))
+    return 0
+
+
+def _transport_key(options: argparse.Namespace) -> int:
+    from signer.party.restore import transport_key  # noqa: PLC0415 - only a party needs the extension
+    from signer.recovery.token import describe_key  # noqa: PLC0415 - as above
+
+    config = load_config(options.state)
+    with exclusive(config.state):
+        _say(describe_key(transport_key(config)))
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from signer.party.restore import Brought, restore  # noqa: PLC0415 - only a party needs the extension
+
+    brought = Brought(
+        genesis=options.genesis.read_bytes(),
+        start=options.start.read_bytes(),
+        ceremony=options.ceremony.read_bytes(),
+        released=options.released.read_bytes(),
+    )
+    # A share passes through this process's memory.
+    harden(network=load_config(options.state).network)
+    lock_memory()
+    with exclusive(options.state):
+        _say(restore(options.state, brought, _compared(options, "policy"), now=int(time.time())))
     return 0
 
 
@@ -220,6 +259,8 @@ _COMMANDS = {
     "found": _found,
     "pin": _pin,
     "recover": _recover,
+    "transport-key": _transport_key,
+    "restore": _restore,
     "serve": _serve,
     "status": _status,
 }

@@ -93,7 +93,6 @@ class Destruction:
             write_new(path, canonical_of_codecs(evidence), mode=0o400)
         self._store.failpoint("signer.before_destruction")
         self._holder.drop(wallet, record.epoch)
-        self._store.failpoint("signer.before_step")
         note_step(self._store, record, CeremonyStep.DESTROYED, _digest(evidence), now=now)
         return _told(evidence)
 

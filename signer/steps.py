@@ -27,6 +27,7 @@ def note_step(
         JournalWriteError: If the disk refuses.
         HsmUnavailableError: If the token is away. The step counts all the same.
     """
+    store.failpoint("signer.before_step")
     store.append(
         CeremonyStepRecord(
             kind="ceremony_step", time=now, ceremony=ceremony.ceremony, step=step, evidence=evidence, consents=()

@@ -100,7 +100,6 @@ class Backups:
         finally:
             wipe(clear)
         self._write(path, backup)
-        self._store.failpoint("signer.before_step")
         note_step(self._store, record, CeremonyStep.BACKED_UP, backup.digest, now=now)
         return _told(backup)
 

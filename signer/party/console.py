@@ -64,13 +64,19 @@ def check_party(policy: Policy, config: SignerConfig, hsm: Hsm) -> PartyBackend:
     Raises:
         SignerError: If the policy names another key for this party, or a share is missing.
     """
-    _check_named(policy, config.signer, PartyKey(hsm))
+    check_named(policy, config.signer, PartyKey(hsm))
     shares = ShareStore(config.state, hsm)
     name_shares(shares, policy, config.signer)
     return PartyBackend(shares, deployment=policy.deployment, party=config.signer)
 
 
-def _check_named(policy: Policy, party: str, key: PartyKey) -> None:
+def check_named(policy: Policy, party: str, key: PartyKey) -> None:
+    """Hold a party's own key against the policy's entry.
+
+    Raises:
+        ConfigError: If the policy names no such party.
+        TokenKeyError: If it names another key.
+    """
     own = next((one for one in policy.signers if one.id == party and one.role is SignerRole.PARTY), None)
     if own is None:
         raise ConfigError(f"the policy names no signer {party} in role party")
@@ -92,7 +98,7 @@ def start_party(config: SignerConfig) -> tuple[PartyService, Hsm]:
         key = PartyKey(hsm)
         backend = PartyBackend(ShareStore(config.state, hsm), deployment=pin_file.deployment, party=config.signer)
         pins, store = check_start(config, pin_file, hsm, backend)
-        _check_named(pins.policy(store.journal.policy), config.signer, key)
+        check_named(pins.policy(store.journal.policy), config.signer, key)
     except RefusedError as error:
         hsm.close()
         raise ConfigError(str(error)) from error

@@ -8,6 +8,8 @@ join     verify the case again, over all that was learned (unless nothing has ch
 begin    with everybody's word: the first round
 turn     one round after the other, until the signature is there, checked and written down
 
+Sessions of ceremonies, which make shares or test them, are beside these: `signer.party.making`.
+
 A relay carries all of it and is believed nothing: every step checks what it is told against the case, the journal and
 the other parties' signatures.
 """
@@ -19,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from core.certificate import join, learn, party_key, reservation_of
 from core.degraded import in_force
-from core.documents.party import Certificate, SessionTerms, SignedHello
-from core.errors import Refusal, RefusedError
+from core.documents.party import Certificate, SessionKind, SessionTerms, SignedHello
+from core.errors import Refusal, RefusedError, require
 from core.keccak import keccak256
 from core.names import HASH32
 from core.records import AbortRecord, SignatureRecord
@@ -28,7 +30,10 @@ from core.schema import Items, Struct, read_struct, write_struct
 from mpc import SignSession
 from signer.party.backups import Backups
 from signer.party.envelopes import ENVELOPE, members, written
+from signer.party.holdings import PartyHoldings
 from signer.party.kept import Ground, KeptCase
+from signer.party.making import Host, Making
+from signer.party.refresh import Renewals
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
 from signer.service import Service
 
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from core.documents.bundle import Bundle
     from core.pins import Pins
     from core.verified import Verified
+    from signer.destruction import Holder
     from signer.party.backend import PartyBackend
     from signer.party.party_key import PartyKey
     from signer.store import JournalStore
@@ -68,6 +74,9 @@ class PartyService(Service):
         self._sessions: dict[bytes, tuple[Session, Verified]] = {}
         self._kept = KeptCase()
         self._backups = Backups(state, store, backend)
+        host = Host(state=state, store=store, backend=backend, key=key, pins=lambda: self.pins)
+        self._making = Making(host)
+        self._renewals = Renewals(host, self._making, self._backups)
 
     def handle(self, request: Json, *, now: int) -> Json:
         """Carry out one request, as `Service.handle`."""
@@ -79,8 +88,10 @@ class PartyService(Service):
             "join": self._join,
             "begin": self._begin,
             "turn": self._turn,
-            "backup": lambda told, at: self._backups.seal(told["ceremony"], self.pins, now=at),
-            "drilled": lambda told, at: self._backups.drilled(told["attestation"], self.pins, now=at),
+            "greet": self._greet,
+            "refresh": self._refresh,
+            "backup": self._back_up,
+            "drilled": self._drilled,
         }
         if op == "sign":
             raise RefusedError(Refusal.UNSUPPORTED, "a party signs in a session with others, never alone")
@@ -91,6 +102,28 @@ class PartyService(Service):
         self._store.catch_up()
         return steps[str(op)](request, now)
 
+    def _greet(self, request: Json, now: int) -> Json:
+        terms = read_struct(SessionTerms, request["terms"], "terms")
+        if terms.kind is SessionKind.SIGN:
+            raise RefusedError(Refusal.SESSION, "a session about a case is joined with the case")
+        return self._renewals.join(terms, now=now)
+
+    def _refresh(self, request: Json, now: int) -> Json:
+        return self._renewals.advance(request["proof"], now=now)
+
+    def status(self, *, now: int) -> Json:
+        """Say as well which epoch of each wallet's shares is in use, and since when."""
+        return {**super().status(now=now), "shares": self._renewals.status(now=now)}
+
+    def _back_up(self, request: Json, now: int) -> Json:
+        return self._backups.seal(request["ceremony"], self.pins, now=now)
+
+    def _drilled(self, request: Json, now: int) -> Json:
+        return self._backups.drilled(request["attestation"], self.pins, now=now)
+
+    def _holder(self) -> Holder:
+        return PartyHoldings(self._shares, self._backups)
+
     def _lane(self, wallet: str) -> Json:
         """Say as well how many cancels were counted: whoever keeps certificates sees what is missing here."""
         return {**super()._lane(wallet), "cancels": self.journal.cancels(wallet)}
@@ -99,6 +132,8 @@ class PartyService(Service):
         verified = self._kept.take(bundle, self._ground(now))
         if verified is None:
             verified = self._verified(bundle, now)
+        banned = self.pins.signer in self.journal.ceremonies.banned(verified.wallet.id)
+        require(not banned, Refusal.FROZEN, "people have banned this party from this wallet")
         self._shares.ready(verified.wallet)
         return verified
 
@@ -178,6 +213,8 @@ class PartyService(Service):
 
     def _begin(self, request: Json, now: int) -> Json:
         beginning = members(request["beginning"], {"session", "hellos"}, "beginning")
+        if beginning["session"] in self._making:
+            return self._making.begin(request, now)
         session, verified = self._find(beginning["session"], now)
         hellos = _HELLOS.read(beginning["hellos"], "hellos")
         self._check_halt(now)
@@ -205,6 +242,8 @@ class PartyService(Service):
 
     def _turn(self, request: Json, now: int) -> Json:
         turn = members(request["turn"], {"session", "envelopes"}, "turn")
+        if turn["session"] in self._making:
+            return self._making.turn(request, now)
         session, verified = self._find(turn["session"], now)
         envelopes = _ENVELOPES.read(turn["envelopes"], "envelopes")
         self._check_halt(now)
