@@ -22,7 +22,7 @@ from demo.services.anvil import anvil
 from demo.services.postgres import postgres
 from demo.services.processes import ServiceError, reachable, running, stop
 from demo.services.redis import redis
-from demo.steps import Console, run_as
+from demo.steps import Console
 
 if TYPE_CHECKING:
     import subprocess
@@ -73,6 +73,7 @@ class Site:
         """
         self._stack = stack
         self._layout = layout
+        self.logs = layout.logs
         self.environment = self.owner = environment
         web = Console(layout.accounts.web, layout.logs / "web-console.log", env=environment, django=True)
         self.web = stack.enter_context(web)
@@ -219,13 +220,14 @@ def _migrate(site: Site, cluster: Cluster | None) -> dict[str, str]:
         "COUNTERSIGN_DATABASE_URL": cluster.url(DATABASE),
         "COUNTERSIGN_DATABASE_PASSWORD_FILE": str(cluster.password_file),
     }
-    run_as(None, "manage.py", "migrate", "--verbosity", "0", env=owner)
-    cluster.run(
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB_ROLE}",
-        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {WEB_ROLE}",
-        database=DATABASE,
-    )
-    run_as(None, "manage.py", "audit_grants", "--role", WEB_ROLE, env=owner)
+    with Console(None, site.logs / "owner-console.log", env=owner, django=True) as console:
+        console.run("manage.py", "migrate", "--verbosity", "0")
+        cluster.run(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {WEB_ROLE}",
+            f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {WEB_ROLE}",
+            database=DATABASE,
+        )
+        console.run("manage.py", "audit_grants", "--role", WEB_ROLE)
     return owner
 
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 from core.documents.consent import Decision
 from core.names import native_asset, token_asset
-from demo.layout import ROOT
+from demo.layout import PARTIES, ROOT
 from demo.lease_check import lease_play
 from demo.log_check import LogCheck
 from demo.party_refusals import PartyAttack, party_refusals_prepare
 from demo.people import Browser
 from demo.refusals import refusals_play, refusals_prepare
 from demo.services.processes import ServiceError
+from demo.site import courier_name
 from demo.steps import run_as
 from demo.warm import Warm
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from pathlib import Path
 
     from demo.institution import Institution
     from demo.refusals import Refusals
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _CONFIRM_SECONDS = 40
 _APART = ("web", "worker", "sequencer", "courier", "log-courier", "signer", "log-signer", "witness")
+"""What is a process of its own in full mode, beside each party and each party's courier."""
 EXCHANGE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -82,18 +83,19 @@ class Story:
         self.tell.step("tessa asks for 0.5 ETH from Warm, whose key no machine holds; both officers approve")
         for reference in (ether, token, shared):
             self._await(tessa, reference)
+        proofs = [beside.submit(self._prove, reference) for reference in (ether, shared)]
         prepared = ready.result()
         late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
         self._await(tessa, late)
         parties = warm.play(partial(self._await, tessa))
         besieged = beside.submit(party_refusals_prepare, self.institution, self.site)
-        cases = [self._keep(ether), self._keep(shared)]
         refused = self._refuse(prepared)
         parties["refused"] = PartyAttack(self.institution, self.site, besieged.result(), self.tell).play()
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
         self.tell.chapter("Outsiders check")
-        for case in cases:
-            self._prove(case)
+        for proof in proofs:
+            for line in proof.result():
+                self.tell.step(line)
         return {
             "story": "ok",
             "confirmed": self.confirmed,
@@ -106,10 +108,9 @@ class Story:
     def _check_full(self) -> None:
         """Make sure that nothing here runs in a smaller way than it says."""
         eager = "from config.celery import app; print(app.conf.task_always_eager)"
-        uid = self.institution.layout.accounts.web
-        if run_as(uid, "-c", eager, env=self.site.environment).strip() != "False":
+        if self.site.web.run("manage.py", "shell", "--verbosity", "0", "--command", eager).strip() != "False":
             raise ServiceError("Celery runs tasks in the caller's process")
-        apart = [self.site.pids[name] for name in _APART]
+        apart = [self.site.pids[name] for name in (*_APART, *PARTIES, *map(courier_name, PARTIES))]
         if len(set(apart)) != len(apart):
             raise ServiceError(f"{', '.join(_APART)} must be processes of their own")
         if ended := self.site.ended():
@@ -118,7 +119,8 @@ class Story:
         # A witness is somebody else's and keeps what it saw as it likes.
         if any(layout.witness not in file.parents for file in layout.base.rglob("*.sqlite3")):
             raise ServiceError("there is a SQLite database in full mode")
-        self.tell.step(f"Celery's eager mode is off; {', '.join(_APART)} are separate; no SQLite file of ours")
+        apart_words = f"{', '.join(_APART)}, five parties and their five couriers"
+        self.tell.step(f"Celery's eager mode is off; {apart_words} are separate; no SQLite file of ours")
 
     def _approve(self, reference: str, *officers: Browser) -> None:
         for officer in officers:
@@ -144,24 +146,19 @@ class Story:
         self.confirmed += 1
         self.tell.step(f"mined and confirmed at depth {status['depth']}: {status['transaction_hash']}")
 
-    def _keep(self, reference: str) -> Path:
-        file = self.institution.layout.papers / f"case-{reference[:8]}.json"
-        self.site.web.run("manage.py", "case_export", reference, "--out", file)
-        return file
-
     def _refuse(self, prepared: Refusals) -> int:
         self.tell.chapter("An attacker owns web server, database, broker, an admin, one approver and the initiator")
         return refusals_play(self.institution, self.site, prepared, self.tell)
 
-    def _prove(self, case: Path) -> None:
-        genesis = self.institution.deployment
+    def _prove(self, reference: str) -> list[str]:
+        """Keep a case and verify it as an outsider, with a root and without; return what is said of it."""
+        case = self.institution.layout.papers / f"case-{reference[:8]}.json"
+        self.site.web.run("manage.py", "case_export", reference, "--out", case)
         verify = ("-m", "witness", "verify", case)
-        printed = run_as(None, *verify, "--genesis", genesis)
-        for line in printed.strip().splitlines():
-            self.tell.step(line)
+        printed = run_as(None, *verify, "--genesis", self.institution.deployment)
         rootless = subprocess.run(
             [sys.executable, *map(str, verify)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
         )
         if rootless.returncode != 2 or "UNROOTED" not in rootless.stdout:  # noqa: PLR2004 - its exit code
             raise ServiceError("a case without a root from outside must be UNROOTED")
-        self.tell.step("without a root from outside: UNROOTED, exit code 2")
+        return [*printed.strip().splitlines(), "without a root from outside: UNROOTED, exit code 2"]
