@@ -65,7 +65,7 @@ class Return:
     def __init__(self, group: Group, site: Site, backup: Path, later: Sequence[SignedPolicy] = ()) -> None:
         self.group, self.site, self.backup, self.later = group, site, backup, later
         self.base = group.base
-        shown = command(group.state(FIRST), "transport-key")
+        shown = command(group.state(FIRST), "transport")
         assert shown.returncode == 0, shown.stderr
         self.public_key = bytes.fromhex(json.loads(shown.stdout)["public_key"][2:])
         group.world.now = int(time.time())
