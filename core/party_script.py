@@ -19,6 +19,7 @@ from core.degraded import going_together
 from core.documents.bundle import Signature
 from core.documents.party import MOST_PARTIES, Binding, SessionKind, SessionTerms, SignedHello, SignedReservation
 from core.errors import CoreError
+from core.names import COUNT
 from core.party_quorums import newest_epoch, ways
 from core.schema import read_struct, write_struct
 from core.sessions import session_id
@@ -248,10 +249,7 @@ def _read_ready(case: Case, result: Json) -> int | Json:
             message = "its signature is not of this case"
             raise CoreError(message)
         return cast("Json", stored)
-    if type(epoch) is not int or epoch < 0:
-        message = "no epoch"
-        raise CoreError(message)
-    return epoch
+    return int(COUNT.read(epoch, "epoch"))
 
 
 def _read_word(name: str, result: Json) -> Binding:

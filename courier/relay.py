@@ -10,7 +10,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from core.party_script import Case, ScriptError, rounds_script, sign_script
+from core.party_script import UNUSABLE, Case, ScriptError, rounds_script, sign_script
 from courier.client import Connection, CourierError
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ class Relay:
                 return {"ok": False, "error": {"code": error.code, "message": error.message, "retry": True}}
 
         answers = dict(zip(requests, self._pool.map(one, requests), strict=True))
-        good = {name: answer["result"] for name, answer in answers.items() if answer.get("ok") is True}
-        bad = {name: answer["error"] for name, answer in answers.items() if answer.get("ok") is not True}
-        return good, bad
+        good = {name: answer["result"] for name, answer in answers.items() if _is_result(answer)}
+        return good, {name: _error_of(answer) for name, answer in answers.items() if name not in good}
 
     def ask_all(self, what: str, requests: Mapping[str, Answer]) -> dict[str, Answer]:
         """Ask several parties at once, all of whom have to agree.
@@ -140,3 +139,14 @@ class Relay:
         )
         made = self.drive(sign_script(case))
         return made.signature, made.certificate
+
+
+def _is_result(answer: Answer) -> bool:
+    return answer.get("ok") is True and isinstance(answer.get("result"), dict)
+
+
+def _error_of(answer: Answer) -> Answer:
+    error = answer.get("error")
+    if isinstance(error, dict) and isinstance(error.get("code"), str) and isinstance(error.get("message"), str):
+        return error
+    return {"code": UNUSABLE, "message": "neither a result nor an error", "retry": True}
