@@ -160,11 +160,13 @@ class ShareStore:
             HsmUnavailableError: As `open`.
         """
         file = self._read(path)
-        if ShareName(**{field.name: getattr(file, field.name) for field in dataclasses.fields(ShareName)}) != name:
+        if self.says(path) != name:
             raise ShareFileError(f"{path.name}: holds another share than its name says")
         data_key = self._hsm.run(lambda session: _open_key(self._key(session), file, name.associated))
+        # Straight into what can be overwritten: bytes would stay in memory that was given back.
+        clear = bytearray(max(0, len(file.sealed) - _TAG_BITS // 8))
         try:
-            clear = bytearray(AESGCM(data_key).decrypt(file.nonce, file.sealed, name.associated))
+            AESGCM(data_key).decrypt_into(file.nonce, file.sealed, name.associated, clear)
         except InvalidTag as error:
             raise ShareFileError(f"{path.name}: damaged") from error
         finally:
@@ -189,6 +191,15 @@ class ShareStore:
         if known is None or known[0] != stamp:
             known = self._files[path.name] = stamp, _read(path)
         return known[1]
+
+    def says(self, path: Path) -> ShareName:
+        """Return whose a file says that it is; only its seal shows that.
+
+        Raises:
+            ShareFileError: If it cannot be read.
+        """
+        file = self._read(path)
+        return ShareName(**{field.name: getattr(file, field.name) for field in dataclasses.fields(ShareName)})
 
     def has(self, name: ShareName) -> bool:
         """Whether a file lies where this share belongs."""
