@@ -158,13 +158,22 @@ def _policy(document: Policy, _: Policy) -> str:
     return f"Policy {document.number} {about} — follows policy {document.number - 1}"
 
 
+def _ceremony(document: Ceremony, policy: Policy) -> str:
+    # A journal is a signer's, whichever wallets it has; everything else is about one wallet, or makes a key for one.
+    if document.wallet is None or document.kind is CeremonyKind.JOURNAL_START:
+        about = ""
+    else:
+        about = f", wallet {_wallet(policy, document.wallet)}"
+    return f"{_CEREMONIES[document.kind]} {_signers(document.signers)}{about}"
+
+
 _SENTENCES: dict[type[Document], Callable[[Any, Policy], str]] = {
     Mandate: mandate_sentence,
     Policy: _policy,
     Cancel: _cancel,
     Halt: lambda document, _: f"Halt: {_signers(document.signers)} sign nothing from now on",
     Resume: lambda document, _: f"Resume: {_signers(document.signers)} may sign again",
-    Ceremony: lambda document, _: f"{_CEREMONIES[document.kind]} {_signers(document.signers)}",
+    Ceremony: _ceremony,
     Enrolment: _enrolment,
 }
 DOCUMENTS: dict[str, type[Document]] = {cls.TYPE: cls for cls in _SENTENCES}

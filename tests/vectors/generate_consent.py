@@ -93,6 +93,46 @@ def controls(world: World) -> list[Document]:
     ]
 
 
+_KINDS = {
+    CeremonyKind.KEY_GENERATION: "Generate a new wallet key on",
+    CeremonyKind.REFRESH: "Refresh the key shares of",
+    CeremonyKind.RESTORE: "Restore key shares to",
+    CeremonyKind.BAN: "Ban for ever from signing:",
+    CeremonyKind.BACKUP: "Wrap to recovery keys the keys or shares of",
+    CeremonyKind.DRILL: "Prove by a drill that the backups open, of",
+    CeremonyKind.DEGRADED: "Sign without the other parties of the wallet, under divided limits, by",
+    CeremonyKind.DESTROY: "Destroy for ever the keys or shares of",
+    CeremonyKind.CLONE: "Copy the key, wrapped, to a second token of",
+}
+_WARNED = (CeremonyKind.BAN, CeremonyKind.DEGRADED, CeremonyKind.DESTROY, CeremonyKind.RESTORE)
+
+
+def _ceremonies(world: World) -> list[Json]:
+    """One of every kind: the page says what each does, whether or not a signer would take it."""
+    rows = []
+    for kind, words in _KINDS.items():
+        new = kind is CeremonyKind.KEY_GENERATION
+        document = Ceremony(
+            header=header("ceremony", world.deployment, now=world.now),
+            policy=world.policy.digest,
+            kind=kind,
+            signers=("hsm-1",),
+            wallet=None if new else world.wallet,
+            epoch=0,
+            threshold=1,
+            lanes=(),
+            not_before=0,
+            reason="Every quarter",
+            plan="9a" * 32 if new else None,
+            recovery=(),
+        )
+        sentence = f"{words} hsm-1" if new else f"{words} hsm-1, wallet Treasury Hot"
+        warnings = [kind.value] if kind in _WARNED else []
+        more = {"sentence": sentence, "blocks": [], "warnings": warnings}
+        rows.append(_request(f"ceremony: {kind}", document.to_json(), "adam", "review", **more))
+    return rows
+
+
 def _row(
     name: str,
     mandate: Mandate,
@@ -295,6 +335,7 @@ def generate() -> Json:
         SubjectType.RESUME: "Resume: hsm-1 may sign again",
         SubjectType.CEREMONY: "Start the journal anew on hsm-1",
     }
+    warned = {Cancel.TYPE: ["replacement"], Ceremony.TYPE: ["journal_start"]}
     parts: list[Document] = [world.policy, world.intent(), world.mandate(), *orders]
     consents = [
         world.statement(world.mandate().digest, "rita"),
@@ -315,6 +356,7 @@ def generate() -> Json:
         "shown": [
             *_shown(world),
             *_dirty_calls(world),
+            *_ceremonies(world),
             *(
                 _request(
                     control.TYPE,
@@ -323,7 +365,7 @@ def generate() -> Json:
                     "review",
                     sentence=sentences[SubjectType(control.TYPE)],
                     blocks=[],
-                    warnings=["replacement"] if control.TYPE == Cancel.TYPE else [],
+                    warnings=warned.get(control.TYPE, []),
                 )
                 for control in orders
             ),

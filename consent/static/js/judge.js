@@ -11,6 +11,7 @@ import { checksumAddress } from "./keccak.js";
 import { judgeEnrolment } from "./judge_enrolment.js";
 import { judgeGenesis, judgeSuccessor } from "./judge_policy.js";
 import { withStanding } from "./standing.js";
+import { ceremonyWarnings } from "./view_ceremony.js";
 import { utc } from "./words.js";
 
 // Documents that may have been made under an earlier policy than the pinned one: a request on its way, and a halt.
@@ -74,6 +75,7 @@ function judgeControl(request, house) {
   refuseUnless(stranger === undefined, "wrong_signer", `The policy knows no signer ${stranger}.`);
   const replaces = "Replacement: it competes with a transaction at its nonce. Whichever of the two is mined first counts; "
     + "the other never will.";
+  if (type === "ceremony") return { calls: [], blocks: [], warnings: ceremonyWarnings(document) };
   return { calls: [], blocks: [], warnings: type === "cancel" ? [{ code: "replacement", message: replaces }] : [] };
 }
 

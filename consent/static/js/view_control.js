@@ -3,6 +3,7 @@
 import { findWallet } from "./book.js";
 import { el } from "./dom.js";
 import { grouped, moment, rows, small } from "./parts.js";
+import { viewCeremony } from "./view_ceremony.js";
 import { controlSentence, gweiWords, plain } from "./words.js";
 
 const TITLES = Object.freeze({
@@ -68,6 +69,7 @@ export function viewControl(subject) {
     "article",
     { class: "card" },
     el("h1", { id: "sentence" }, controlSentence(type, document, policy)),
+    type === "ceremony" ? viewCeremony(document, policy) : null,
     rows([
       ...shown,
       ["Created", moment(header.created)],

@@ -127,7 +127,9 @@ export function controlSentence(type, document, policy) {
     const owner = policy.people.find((person) => person.id === document.person)?.name ?? document.person;
     return `Enrol a security key of ${owner}`;
   }
-  return `${CEREMONIES[document.kind]} ${signersWords(document.signers)}`;
+  // A journal is a signer's, whichever wallets it has; everything else is about one wallet, or makes a key for one.
+  const about = document.wallet === null || document.kind === "journal_start" ? "" : `, wallet ${walletLabel(policy, document.wallet)}`;
+  return `${CEREMONIES[document.kind]} ${signersWords(document.signers)}${about}`;
 }
 
 export function policySentence(policy) {
