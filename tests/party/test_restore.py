@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import secrets
 import shutil
 import signal
 import time
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.documents.control import CeremonyKind, LaneStart
+from core.documents.party import SessionKind, SessionTerms
 from core.documents.roster import SignerRole
 from core.errors import CoreError
+from core.schema import write_struct
 from signer.errors import SignerError
 from signer.party.restore import Brought, restore
 from signer.provision import init_state
 from tests.factories.ceremonies import ceremony, signed, transport_key
 from tests.factories.succession import next_policy
 from tests.party.recovery_rig import backed_up, hand, key_at, order, order_file, write
+from tests.party.renewing import order as refresh_order
+from tests.party.renewing import refresh
 from tests.party.rig import GWEI, Group, relay_to
 from tests.signer.rig import command
 
@@ -242,3 +247,45 @@ def test_killed_in_between_it_goes_on(group: Group, site: Site, base: Path, poin
     assert done.returncode == 0, done.stderr
     with group.up(FIRST) as parties:
         assert hand(parties[FIRST], back.order)["result"]["steps"] == ["restored"]
+
+
+def test_a_share_from_before_a_refresh_comes_back_and_signs_with_nobody(group: Group, site: Site, base: Path) -> None:
+    backup = back_up(group, site, base / "carried.backup")
+    with group.up() as parties, relay_to(parties) as relay:
+        assert refresh(group, relay, refresh_order(group)).epoch == 1
+    assert not list((group.state(FIRST) / "backups").glob("*.backup"))
+    lose_disk(group)
+    back = Return(group, site, backup)
+    # There is no backup of epoch 1, and the one that is there passes for no other.
+    assert back.release(epoch=1).returncode == 78
+    assert back.release().returncode == 0
+    began = int(time.time()) + 1
+    done = back.restore()
+    assert done.returncode == 0, done.stderr
+    with group.up() as parties, relay_to(parties) as relay:
+        case = case_after(group, began)
+        words = [parties[name].ask("reserve", bundle=case)["result"] for name in group.names]
+        assert parties[FIRST].ask("status")["result"]["shares"][group.wallet.id]["epoch"] == 0
+        binding = words[0]["document"]["binding"]
+        for epoch, asked in ((0, "party-2"), (1, FIRST)):
+            terms = SessionTerms(
+                kind=SessionKind.SIGN,
+                wallet=group.wallet.id,
+                public_key=group.wallet.public_key,
+                epoch=epoch,
+                threshold=2,
+                quorum=(FIRST, "party-2"),
+                message_hash=bytes.fromhex(binding["signing_hash"][2:]),
+                subject=binding["intent"],
+                nonce=secrets.token_bytes(32),
+            )
+            joining = {
+                "bundle": case,
+                "certificate": {"reservations": words},
+                "terms": write_struct(terms, "terms"),
+            }
+            answer = parties[asked].ask("join", joining=joining)
+            assert (answer["error"]["code"], "epoch" in answer["error"]["message"]) == ("session", True), answer
+        # The two others sign; the first one's word counts, its share does not.
+        made, _ = relay.sign(case, group.wallet)
+        assert made["raw"]
