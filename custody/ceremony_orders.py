@@ -197,7 +197,7 @@ def is_finished(*, document: Ceremony, rows: list[CeremonyProgress]) -> bool:
     """Whether all was done that a ceremony needs.
 
     Steps have to be done by everybody whom it names. A ban and a degraded mode have none: they hold at whoever took
-    them. The parties that go on have to; the others are asked for as long as it lasts, and may be away.
+    them. A degraded mode goes on until its time is over or somebody rejects it, so it is never finished before.
     """
     if STEPS[document.kind]:
         return all(row.state == ProgressState.DONE for row in rows if row.step not in (TAKE, VETO))
@@ -205,7 +205,7 @@ def is_finished(*, document: Ceremony, rows: list[CeremonyProgress]) -> bool:
     if any(row.state == ProgressState.OPEN for row in taking):
         return False
     if document.kind is CeremonyKind.DEGRADED:
-        return all(row.state == ProgressState.DONE for row in taking if row.signer in document.signers)
+        return False
     left = [row for row in taking if row.signer not in document.signers]
     holding = sum(row.state == ProgressState.DONE for row in left)
     refused = any(row.state == ProgressState.REFUSED for row in left)
@@ -218,10 +218,13 @@ def _ended_words(rows: list[CeremonyProgress]) -> str:
 
 
 def rows_close(*, now: dt.datetime) -> int:
-    """Ask nobody any more for a ceremony whose time is over; return how many rows that closed."""
+    """Ask nobody any more for a ceremony whose time is over; return how many rows that closed.
+
+    Whoever was away while a degraded mode lasted is asked on: by its ceremony it learns what was signed meanwhile.
+    """
     over = CeremonyProgress.objects.filter(
         ceremony__expires_at__lte=now, ceremony__state=CeremonyState.DONE.value, state__in=_ASKED
-    )
+    ).exclude(ceremony__kind=CeremonyKind.DEGRADED.value)
     return over.update(state=ProgressState.MISSED.value, due_at=None, lease_until=None)
 
 

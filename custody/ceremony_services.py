@@ -29,7 +29,7 @@ from core.ceremony_lifecycle import (
 from core.consents import Subject, approvers
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import SIGNED_CONSENTS, Decision, SubjectType
-from core.documents.control import Ceremony, SignedCeremony, VetoOrder
+from core.documents.control import Ceremony, CeremonyKind, SignedCeremony, VetoOrder
 from core.quorum import is_filled
 from core.schema import write_struct
 from custody.ceremony_selectors import ceremony_document, ceremony_voices
@@ -299,8 +299,9 @@ def _expire(ceremony: KeyCeremony, now: dt.datetime, policy: Policy | None) -> b
         why = "another policy came into force, so no signer takes it any more"
     if not why:
         return False
-    # What signers began and did not finish in time is a failure that somebody has to look at.
-    event = CeremonyEvent.FAIL if state is CeremonyState.RUNNING else CeremonyEvent.EXPIRE
+    # What signers began and did not finish in time is a failure that somebody has to look at; a mode just ends.
+    begun = CeremonyEvent.FINISH if ceremony.kind == CeremonyKind.DEGRADED else CeremonyEvent.FAIL
+    event = begun if state is CeremonyState.RUNNING else CeremonyEvent.EXPIRE
     ceremony_move(ceremony=ceremony, event=event, actor=ACTOR, now=now, why=why)
     return True
 
@@ -308,6 +309,8 @@ def _expire(ceremony: KeyCeremony, now: dt.datetime, policy: Policy | None) -> b
 def _late_words(ceremony: KeyCeremony, state: CeremonyState) -> str:
     if state in CEREMONY_OPEN:
         return "its quorum did not consent in time"
+    if ceremony.kind == CeremonyKind.DEGRADED and state is CeremonyState.RUNNING:
+        return "its time is over; parties that were away take it all the same, to learn what was signed"
     rows = CeremonyProgress.objects.filter(ceremony=ceremony).exclude(state=ProgressState.DONE.value)
     left = ", ".join(f"{row.signer} {row.step}" for row in rows[:16])
     return f"its time is over; not done: {left or 'nothing'}"

@@ -83,6 +83,19 @@ def lane_open(*, wallet: Wallet) -> NonceLane:
     return lane
 
 
+def lane_next(*, wallet: Wallet) -> int:
+    """Return the nonce that the wallet's next case gets; where none was handed out yet, by what its chain says.
+
+    Nothing is stored; asks nodes, so not inside a database transaction.
+
+    Raises:
+        ChainsError: If no node answers.
+        LaneError: If nodes do not agree.
+    """
+    lane = NonceLane.objects.filter(chain_id=wallet.chain_id, address=wallet.address).first()
+    return _consumed(wallet, None) if lane is None else lane.next_nonce
+
+
 def _unsigned(wallet_id: str) -> int:
     return Job.objects.filter(wallet_id=wallet_id, state__in=[state.value for state in JOB_UNSIGNED]).count()
 

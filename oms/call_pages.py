@@ -18,6 +18,7 @@ from core.schema import write_struct
 from oms.call_forms import CallForm, function_choices
 from oms.call_values import Reader
 from oms.calls import APPROVE, registered_find
+from oms.degraded import degraded_list
 from oms.errors import FormError, RequestRefusedError
 from oms.intents import amount_format
 from oms.presenters import digest_groups
@@ -65,6 +66,7 @@ def _form_context(form: CallForm, policy: Policy, chosen: Registered | None) -> 
     return {
         "form": form,
         "policy": policy,
+        "degraded": degraded_list(policy=policy, now=timezone.now()),
         "chosen": chosen,
         "functions": function_choices(policy),
         "places": Reader(policy, chain, now=0).names if chosen is not None else [],

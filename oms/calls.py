@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from eth_abi.abi import encode
@@ -21,6 +22,7 @@ from custody.fees import fees_capped
 from custody.lanes import fees_ask
 from oms.call_values import MOST_FIELDS, Leaf, Reader, leaves_of
 from oms.call_words import call_lines
+from oms.degraded import nonce_named
 from oms.errors import FormError
 from oms.evidence import evidence_gather
 from oms.intents import NATIVE_GAS, amount_format, amount_parse, header_new, mandate_build
@@ -281,6 +283,8 @@ def call_preview_build(*, draft: CallDraft, policy: Policy, person: str, first_u
         FormError: If no node answers, or the gas is not believable.
     """
     chain, contract = draft.wallet.chain, draft.registered.contract
+    at = dt.datetime.fromtimestamp(now, tz=dt.UTC)
+    nonce = nonce_named(wallet=draft.wallet.id, policy=policy, held=False, now=at)
     fees = _fees(chain)
     sequence, problem = _sequence(draft, None)
     intent = Intent(
@@ -295,7 +299,7 @@ def call_preview_build(*, draft: CallDraft, policy: Policy, person: str, first_u
         max_priority_fee_per_gas=fees.tip,
         movements=(),
     )
-    mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now)
+    mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now, nonce=nonce)
     evidence = evidence_gather(intent=intent, policy=policy, now=now)
     shown = sequence[-1] if sequence else evidence.simulation
     prices, source = prices_of(policy, evidence, now=now)

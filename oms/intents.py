@@ -185,8 +185,13 @@ def intent_build(
     return dataclasses.replace(intent, movements=movements_of(intent) or ())
 
 
-def mandate_build(*, intent: Intent, policy: Policy, person: str, purpose: str, now: int) -> Mandate:
-    """Build what people consent to; it lives as long as its intent. `now` in Unix seconds."""
+def mandate_build(
+    *, intent: Intent, policy: Policy, person: str, purpose: str, now: int, nonce: int | None = None
+) -> Mandate:
+    """Build what people consent to; it lives as long as its intent. `now` in Unix seconds.
+
+    `nonce`: the only one at which it may be signed; None where signers place it.
+    """
     lifetime = intent.header.expires - intent.header.created
     return Mandate(
         header=header_new("mandate", policy.deployment, now=now, lifetime=lifetime),
@@ -194,4 +199,5 @@ def mandate_build(*, intent: Intent, policy: Policy, person: str, purpose: str, 
         asker=Asker(kind=AskerKind.PERSON, id=person),
         purpose=purpose,
         order=SingleOrder(kind="intent", intent=intent),
+        nonce=nonce,
     )

@@ -13,6 +13,7 @@ from core.calldata import encode_transfer
 from core.documents.mandate import GAS_MOST
 from core.names import NATIVE_SUFFIX
 from custody.fees import Fees, fees_capped
+from oms.degraded import nonce_named
 from oms.errors import FormError
 from oms.evidence import evidence_gather
 from oms.intents import NATIVE_GAS, TOKEN_GAS, Draft, amount_format, intent_build, mandate_build
@@ -147,8 +148,10 @@ def preview_build(*, draft: Draft, policy: Policy, person: str, first_use: bool,
         now: Unix seconds.
 
     Raises:
-        FormError: If the wallet cannot pay, or no node answers.
+        FormError: If the wallet cannot pay, no node answers, or another request has to be signed first.
     """
+    at = dt.datetime.fromtimestamp(now, tz=dt.UTC)
+    nonce = nonce_named(wallet=draft.wallet.id, policy=policy, held=draft.held, now=at)
     chain = _ask_chain(draft)
     gas = _gas(draft)
     _check_balance(draft, chain, gas)
@@ -160,7 +163,7 @@ def preview_build(*, draft: Draft, policy: Policy, person: str, first_use: bool,
         max_priority_fee_per_gas=chain.max_priority_fee_per_gas,
         now=now,
     )
-    mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now)
+    mandate = mandate_build(intent=intent, policy=policy, person=person, purpose=draft.purpose, now=now, nonce=nonce)
     evidence = evidence_gather(intent=intent, policy=policy, now=now)
     simulation = evidence.simulation
     warnings = [evidence.missing] if evidence.missing else []

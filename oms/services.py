@@ -24,6 +24,7 @@ from core.names import native_asset
 from core.quorum import describe
 from custody.wake import wake
 from oms.calls import CallPreview, call_parse, call_preview_build
+from oms.degraded import nonce_check
 from oms.errors import FormError, RequestRefusedError
 from oms.evidence import evidence_gather
 from oms.holds import hold_place
@@ -199,6 +200,7 @@ def request_ask(
     known = TransactionRequest.objects.filter(mandate_digest=case.mandate.digest).first()
     if known is not None:
         return known
+    nonce_check(mandate=case.mandate, wallet=case.intent.wallet, policy=case.policy, held=held, now=now)
     signed = consent_parse(raw=consent_raw)
     if signed.statement.decision is not Decision.ASK:
         raise RequestRefusedError("consent_mismatch", "This consent does not ask for anything.")

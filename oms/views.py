@@ -17,6 +17,7 @@ from approvals.roles import Permission, needs
 from core.canonical import parse
 from core.schema import write_struct
 from oms.consent_standing import case_standing
+from oms.degraded import degraded_list
 from oms.errors import FormError, RequestMissingError, RequestRefusedError
 from oms.forms import NewRequestForm
 from oms.log_services import case_note
@@ -104,7 +105,9 @@ def request_new(request: HttpRequest) -> HttpResponse:
         preview = _preview(request, form)
     if preview is None:
         status = _UNPROCESSABLE if form.is_bound and form.errors else 200
-        return render(request, "oms/request_new.html", page_context(request, form=form, policy=policy), status=status)
+        degraded = degraded_list(policy=policy, now=timezone.now())
+        context = page_context(request, form=form, policy=policy, degraded=degraded)
+        return render(request, "oms/request_new.html", context, status=status)
     return render(request, "oms/request_preview.html", page_context(request, **_preview_context(form, preview)))
 
 

@@ -15,6 +15,7 @@ from core.facts import resolve_asker
 from core.policy import decide
 from core.quorum import EMPTY
 from core.registry import REGISTRY
+from policies.degraded import policy_counted
 from policies.facts import facts_gather, snapshot_read
 from policies.limits import HeldDraw, StoredTotals, counter_name
 from policies.models import HandoverState, PolicyVersion, Reservation, ReservationState, VersionStatus
@@ -108,7 +109,8 @@ def newest_word(
         order=mandate.digest,
         now=now,
     )
-    decided = decide(newest, facts, draw, _OthersTotals(intent.digest), now=now, enforce=False)
+    counted = policy_counted(policy=newest, wallet=intent.wallet, now=now)
+    decided = decide(counted, facts, draw, _OthersTotals(intent.digest), now=now, enforce=False)
     return NewestWord(
         policy=newest,
         allowed=decided.allowed,

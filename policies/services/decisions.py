@@ -24,6 +24,7 @@ from core.facts import resolve_asker
 from core.policy import Section, Verdict, decide
 from core.quorum import EMPTY
 from core.schema import write_struct
+from policies.degraded import policy_counted
 from policies.errors import DecisionConflictError, MandateRefusedError, NoPolicyError
 from policies.explanation import quorum_write, quorums_write, reasons_write, results_write, view_of, view_refused
 from policies.facts import FactValue, draw_write, facts_gather, snapshot_write
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Case:
-    """What is decided about."""
+    """What is decided about. `counted` is the policy with the limits that hold for its wallet now."""
 
     policy: Policy
+    counted: Policy
     mandate: Mandate
     intent: Intent
     facts: FactMap
@@ -104,17 +106,18 @@ def _case_of(
     facts, draw = facts_gather(
         intent=intent, policy=policy, who=who, claims=claims, order=mandate.digest, now=now, attested=attested
     )
-    return _Case(policy=policy, mandate=mandate, intent=intent, facts=facts, draw=draw)
+    counted = policy_counted(policy=policy, wallet=intent.wallet, now=now)
+    return _Case(policy=policy, counted=counted, mandate=mandate, intent=intent, facts=facts, draw=draw)
 
 
 def _decide(case: _Case, totals: Totals, now: int) -> Decided:
-    return decide(case.policy, case.facts, case.draw, totals, now=now, enforce=False)
+    return decide(case.counted, case.facts, case.draw, totals, now=now, enforce=False)
 
 
 def _results(case: _Case, decided: Decided, totals: Totals, now: int) -> tuple[RuleResult, ...]:
     """Return what counted, and every limit with its figure: the rest can be explained again from the facts."""
     rules = [result for result in decided.results if result.section is not Section.LIMIT]
-    return (*rules, *limit_results(case.policy, case.facts, case.draw, totals, now=now))
+    return (*rules, *limit_results(case.counted, case.facts, case.draw, totals, now=now))
 
 
 def decision_preview(

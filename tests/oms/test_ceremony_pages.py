@@ -108,6 +108,10 @@ def test_a_degraded_mode_on_pages(rig: Rig) -> None:
     answer = said(rig, made, "anna", rig.word(made.digest, "anna"))
     assert answer.json()["state"] == CeremonyState.ORDERED
     rig.sweep(waits=60)
+    # It holds at all five, and goes on until its time is over.
+    assert client.get(reverse("oms:ceremony_status", args=[made.digest])).content.decode().count("✓ done") == 5
+    rig.wait(24 * 3600)
+    rig.sweep()
     assert "Done" in page(rig, made)
     status = client.get(reverse("oms:ceremony_status", args=[made.digest]))
     assert status.status_code == 286, "nothing more to ask for"
