@@ -131,7 +131,7 @@ def test_a_broker_that_forgets_and_a_courier_that_dies_lose_nothing(line: Line, 
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("point", ["custody.parties.join", "custody.parties.keep", "custody.parties.round"])
+@pytest.mark.parametrize("point", ["custody.parties.keep", "custody.parties.round"])
 def test_parties_sign_over_a_queue_of_each_though_the_worker_is_killed(
     transactional_db: None,  # noqa: ARG001 - asks for the database
     settings: Any,  # noqa: ANN401 - pytest-django's wrapper

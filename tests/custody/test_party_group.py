@@ -1,17 +1,33 @@
-"""What the answers of several parties together mean, and what a wallet may name."""
+"""What the answers of several parties together mean, who is asked again when, and what a wallet may name."""
 
 from __future__ import annotations
 
-import pytest
-from django.core.exceptions import ValidationError
+import datetime as dt
+import time
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from coincurve import PrivateKey
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from chains.services import chain_create
 from core.certificate import certificate_size
 from core.documents.roster import WalletKind
 from core.errors import Refusal
+from core.evm import address_of
 from custody.answers import Refused
+from custody.errors import SignerWaitsError
+from custody.leases import lease_forget, leases_sweep
 from custody.models import Wallet
 from custody.nonces import LaneStatus, Reading, refusal_read
+from custody.parties import line
 from custody.parties.group import No, Outcome, PartiesWaitError, group_lane, group_read
+from custody.services import wallet_create
+from tests.factories.world import CHAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIVE = tuple(f"party-{number}" for number in range(1, 6))
 A, B = "a" * 64, "b" * 64
@@ -100,3 +116,56 @@ def test_signers_that_do_not_fit_the_kind_are_refused(kind: WalletKind, signers:
     with pytest.raises(ValidationError) as refused:
         Wallet(kind=kind.value, signers=signers, threshold=threshold).clean()
     assert set(refused.value.message_dict) == {"signers"}
+
+
+class Port:
+    """A way to signers of whom one takes a second to say nothing."""
+
+    asked: list[str] = []  # noqa: RUF012 - the port is made anew for each question
+
+    def request(self, signer_id: str, frame: dict[str, object]) -> dict[str, object]:
+        """Answer any frame."""
+        self.asked.append(f"{signer_id} {frame['op']}")
+        if signer_id == "party-2":
+            time.sleep(1)
+            code = "timeout"
+            raise SignerWaitsError(code, "no answer")
+        return {"v": 1, "ok": True, "result": {"needed": 0}}
+
+
+@pytest.fixture
+def port(settings: Any) -> Iterator[type[Port]]:  # noqa: ANN401 - pytest-django's wrapper
+    """The way to the signers."""
+    settings.COUNTERSIGN_SIGNER_PORT = f"{__name__}.Port"
+    Port.asked = []
+    line._resting.clear()  # noqa: SLF001 - a new process would begin so
+    yield Port
+    line._resting.clear()  # noqa: SLF001 - as above
+
+
+def test_who_lets_a_time_out_pass_is_spared_for_a_while_where_others_are_enough(port: type[Port]) -> None:
+    good, bad = line.parties_ask({name: {"op": "status"} for name in FIVE})
+    assert (set(good), set(bad)) == (set(FIVE) - {"party-2"}, {"party-2"})
+    assert line.rested(FIVE, needed=4) == tuple(name for name in FIVE if name != "party-2")
+    assert line.rested(FIVE, needed=5) == FIVE
+    assert sorted(port.asked) == [f"{name} status" for name in FIVE]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leases_are_asked_for_at_once_by_every_party_of_every_wallet(port: type[Port], settings: Any) -> None:  # noqa: ANN401 - pytest-django's wrapper
+    chain_create(actor="x", caip2=CHAIN, name="Dev chain", native_symbol="ETH", confirmation_depth=3)
+    for names, kind, threshold in ((FIVE, WalletKind.MPC, 3), (("hsm-1",), WalletKind.HSM, 1)):
+        key = PrivateKey().public_key.format(compressed=False)
+        caip10 = f"{CHAIN}:{address_of(key)}"
+        wallet_create(
+            actor="x", caip10=caip10, label="w", kind=kind, public_key=key, signers=names, threshold=threshold
+        )
+    settings.COUNTERSIGN_WITNESSES = {"w1": "http://127.0.0.1:1"}
+    for name in (*FIVE, "hsm-1"):
+        lease_forget(signer=name)
+    began = time.monotonic()
+    leases_sweep(now=timezone.now())
+    assert time.monotonic() - began < 2
+    assert sorted(port.asked) == ["hsm-1 challenge", *(f"{name} challenge" for name in FIVE)]
+    leases_sweep(now=timezone.now() + dt.timedelta(seconds=5))
+    assert len(port.asked) == 6, "who says nothing is not asked with every sweep"
