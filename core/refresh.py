@@ -135,7 +135,7 @@ def join_refresh(
     require(terms.quorum == wallet.signers, Refusal.SESSION, "a refresh takes all parties, in their order")
     same = terms.message_hash == source[1]
     require(same, Refusal.BEHIND, f"this party uses shares of epoch {source[0]}, of another session than these terms")
-    tried = journal.sessions.number(bytes.fromhex(record.ceremony))
+    tried = len(journal.sessions.about(bytes.fromhex(record.ceremony)))
     few = tried < ATTEMPTS_MOST
     require(few, Refusal.CEREMONY, f"{tried} sessions of this ceremony came to nothing: order the next epoch")
     return _joined(terms, record, wallet, pins, journal, now=now)

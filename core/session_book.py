@@ -58,9 +58,9 @@ class SessionBook:
         """Whether this party took part in a session about any of these bytes."""
         return any(one.signing_hash in hashes for one in self._sessions.values())
 
-    def number(self, signing_hash: bytes) -> int:
-        """Return how many sessions this party joined about these 32 bytes, however they ended."""
-        return sum(one.signing_hash == signing_hash for one in self._sessions.values())
+    def about(self, signing_hash: bytes) -> frozenset[bytes]:
+        """Return the sessions that this party joined about these 32 bytes, however they ended."""
+        return frozenset(name for name, one in self._sessions.items() if one.signing_hash == signing_hash)
 
     def frozen(self, wallet: str, epoch: int) -> frozenset[str]:
         """Return the parties that were caught cheating in this epoch of a wallet's shares."""

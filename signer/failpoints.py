@@ -35,6 +35,10 @@ NAMES = (
     "signer.renewal_listed",
     "signer.renewal_wiped",
     "signer.renewal_destroyed",
+    "signer.generation_kept",
+    "signer.generation_staged",
+    "signer.generation_adopted",
+    "signer.generation_activated",
     "signer.before_destruction",
     "signer.before_step",
 )

@@ -17,6 +17,7 @@ Requests have exactly these fields:
     {"v": 1, "op": "begin",   "beginning": {"session", "hellos"}}
     {"v": 1, "op": "turn",    "turn": {"session", "envelopes"}}
     {"v": 1, "op": "refresh", "proof": Proof}
+    {"v": 1, "op": "generate", "generation": {"ceremony", "plan", "words"}}
     {"v": 1, "op": "backup",  "ceremony": digest}
     {"v": 1, "op": "drilled", "attestation": Attestation}
     {"v": 1, "op": "destroy", "ceremony": digest}                                   (every role but `log`)
@@ -54,6 +55,7 @@ OPERATIONS: dict[str, str | None] = {
     "begin": "beginning",
     "turn": "turn",
     "refresh": "proof",
+    "generate": "generation",
     "backup": "ceremony",
     "drilled": "attestation",
     "destroy": "ceremony",

@@ -14,6 +14,7 @@ from signer.errors import ShareFileError
 from signer.files import destroy_file, sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mpc import Share
@@ -62,6 +63,21 @@ class Candidates:
             found.append(bytes(share.session))
             share.wipe()
         return found
+
+    def wallets(self, epoch: int, party: str) -> Iterator[ShareName]:
+        """Yield what the shares of an epoch say that they are, of whatever wallet; what is damaged is left out."""
+        folder = self._shares.folder
+        for path in sorted([*folder.glob(f"*.{epoch}.*{SUFFIX}"), *folder.glob(f"*.{epoch}{_SHARE}")]):
+            try:
+                name = self._shares.says(path)
+            except ShareFileError:
+                continue
+            if (name.epoch, name.party) == (epoch, party):
+                yield name
+
+    def drop(self, name: ShareName) -> None:
+        """Destroy the new shares of a wallet and epoch that were not put into use."""
+        destroy_all(sorted(self._shares.folder.glob(f"{_stem(name)}.*{SUFFIX}")))
 
     def open(self, name: ShareName, session: bytes) -> Share:
         """Open a session's share; whoever asked wipes it.

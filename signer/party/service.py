@@ -30,6 +30,7 @@ from core.schema import Items, Struct, read_struct, write_struct
 from mpc import SignSession
 from signer.party.backups import Backups
 from signer.party.envelopes import ENVELOPE, members, written
+from signer.party.generation import Generations
 from signer.party.holdings import PartyHoldings
 from signer.party.kept import Ground, KeptCase
 from signer.party.making import Host, Making
@@ -77,6 +78,7 @@ class PartyService(Service):
         host = Host(state=state, store=store, backend=backend, key=key, pins=lambda: self.pins)
         self._making = Making(host)
         self._renewals = Renewals(host, self._making, self._backups)
+        self._generations = Generations(host, self._making)
 
     def handle(self, request: Json, *, now: int) -> Json:
         """Carry out one request, as `Service.handle`."""
@@ -90,6 +92,7 @@ class PartyService(Service):
             "turn": self._turn,
             "greet": self._greet,
             "refresh": self._refresh,
+            "generate": lambda told, at: self._generations.advance(told["generation"], now=at),
             "backup": self._back_up,
             "drilled": self._drilled,
         }
@@ -106,6 +109,8 @@ class PartyService(Service):
         terms = read_struct(SessionTerms, request["terms"], "terms")
         if terms.kind is SessionKind.SIGN:
             raise RefusedError(Refusal.SESSION, "a session about a case is joined with the case")
+        if terms.kind is SessionKind.KEY_GENERATION:
+            return self._generations.join(terms, now=now)
         return self._renewals.join(terms, now=now)
 
     def _refresh(self, request: Json, now: int) -> Json:

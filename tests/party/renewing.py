@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
+import shutil
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,13 +13,17 @@ from core.ceremony_script import Renewal, Renewed, refresh_script
 from core.documents.control import CeremonyKind
 from core.schema import write_struct
 from signer.failpoints import ENVIRONMENT
+from signer.party.shares import FOLDER
 from tests.factories.ceremonies import ceremony, signed
 from tests.party.rig import serving
+from tests.signer.rig import point_softhsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from core.documents.control import SignedCeremony
+    from core.party_script import Batch
     from courier.relay import Relay
     from tests.party.rig import Group, Process
 
@@ -32,6 +38,36 @@ def refresh(group: Group, relay: Relay, ordered: SignedCeremony) -> Renewed:
     """Carry a refresh to its end, or as far as it goes."""
     renewal = Renewal(signed=ordered, wallet=group.wallet, chance=secrets.token_bytes(32))
     return relay.drive(refresh_script(renewal))
+
+
+def carry(group: Group, relay: Relay, ordered: SignedCeremony, until: str) -> Batch:
+    """Carry a refresh until a step is about to be asked for; return that batch."""
+    renewal = Renewal(signed=ordered, wallet=group.wallet, chance=secrets.token_bytes(32))
+    script = refresh_script(renewal)
+    batch = next(script)
+    while batch.step != until:
+        batch = script.send(relay.ask(batch.frames))
+    return batch
+
+
+def clone(group: Group, base: Path) -> Group:
+    """Copy a group whose processes have ended."""
+    made = copy.copy(group)
+    made.base = base
+    shutil.copytree(group.base, base, dirs_exist_ok=True)
+    for name in made.names:
+        point_softhsm(made.state(name))
+    return made
+
+
+def epochs(parties: Mapping[str, Process], group: Group) -> list[int]:
+    """Ask all parties which epoch they use."""
+    return [one.ask("status")["result"]["shares"][group.wallet.id]["epoch"] for one in parties.values()]
+
+
+def files(group: Group, party: str) -> list[str]:
+    """Return what a party's share files end in, newest names last."""
+    return sorted(".".join(path.name.split(".")[2:]) for path in (group.state(party) / FOLDER).iterdir())
 
 
 def stands(party: Process, ordered: SignedCeremony) -> dict[str, Any]:
