@@ -95,6 +95,7 @@ class Parties:
         parties: int = 5,
         *,
         now: int = NOW,
+        public_key: bytes = b"",
         **overrides: Any,  # noqa: ANN401 - of Policy
     ) -> None:
         names = tuple(f"party-{place}" for place in range(1, parties + 1))
@@ -111,7 +112,7 @@ class Parties:
             )
             for name in names
         )
-        plain = World(now=now)
+        plain = World(now=now, wallet_public_key=public_key)
         self.wallet_key = plain.wallet_key
         self.wallet = dataclasses.replace(
             plain.policy.wallets[0], kind=WalletKind.MPC, signers=names, threshold=threshold
