@@ -165,7 +165,7 @@ def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journa
     elif recovering:
         check_recovery(document, wallet, policy, journal)
     elif kind is CeremonyKind.RESTORE:
-        check_transport(document, policy)
+        check_transport(document, policy, journal)
     elif kind is CeremonyKind.BAN:
         _check_ban(document, wallet, journal)
     elif kind is CeremonyKind.DEGRADED:

@@ -74,12 +74,14 @@ def check_recovery(document: Ceremony, wallet: Wallet, policy: Policy, journal: 
     require(not problems, Refusal.CEREMONY, "; ".join(problems))
 
 
-def check_transport(document: Ceremony, policy: Policy) -> None:
+def check_transport(document: Ceremony, policy: Policy, journal: Journal) -> None:
     """Hold the key to which a share is released for a restored signer against that signer's entry in the policy.
 
     Raises:
-        RefusedError: `ceremony`.
+        RefusedError: `ceremony`, or `frozen` for a party that people have banned.
     """
+    banned = set(document.signers) & journal.ceremonies.banned(document.wallet or "")
+    require(not banned, Refusal.FROZEN, "people have banned this party from this wallet")
     named = tuple(key.signer for key in document.recovery)
     require(
         named == document.signers, Refusal.CEREMONY, "a restore names the transport key of the signer's new token"

@@ -9,6 +9,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from core.ceremonies import begun
+from core.documents.base import SKEW
 from core.documents.control import CeremonyKind
 from core.errors import Refusal, RefusedError, require
 from core.names import DIGEST
@@ -116,6 +117,7 @@ class Backups:
         about = (said.deployment, said.wallet, said.party, said.epoch)
         mine = about == (pins.deployment, record.wallet, pins.signer, record.epoch)
         require(mine, Refusal.CEREMONY, "this drill is of another share than the ceremony's")
+        require(said.time <= now + SKEW, Refusal.CEREMONY, "this drill is dated ahead")
         require(
             self._made(said, pins.signer), Refusal.CEREMONY, "this party made no such backup for that recovery key"
         )

@@ -197,6 +197,7 @@ def test_who_is_banned_stays_so_and_bans_add_up(group: Parties) -> None:
     assert record is not None
     take(party, record)
     assert party.journal.ceremonies.banned(group.wallet.id) == {"party-5"}
+    assert code_of(lambda: check(group, order(group, CeremonyKind.RESTORE))) is Refusal.FROZEN
     more = order(group, CeremonyKind.BAN, signers=("party-3", "party-4"))
     assert code_of(lambda: check(group, more)) is Refusal.CEREMONY
     case = group.case()
