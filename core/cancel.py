@@ -40,7 +40,7 @@ from core.verify import check_clock, current_policy, own_wallet
 
 if TYPE_CHECKING:
     from core.consents import Voice
-    from core.documents.bundle import Bundle, CancelCase
+    from core.documents.bundle import Attempt, Bundle, CancelCase
     from core.documents.control import Cancel
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
@@ -148,6 +148,19 @@ def _check_people(cancel: CancelCase, policy: Policy, pins: Pins, journal: Journ
     return voices
 
 
+def _self_send(wallet: Wallet, attempt: Attempt) -> Type2:
+    return Type2(
+        chain_id=chain_number(wallet.chain),
+        nonce=attempt.nonce,
+        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+        max_fee_per_gas=attempt.max_fee_per_gas,
+        gas=CANCEL_GAS,
+        to=wallet.address,
+        value=0,
+        data=b"",
+    )
+
+
 def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor = NOTHING_HELD) -> Verified:
     """Decide whether the cancelling self-send of a bundle may be signed.
 
@@ -180,16 +193,7 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: 
     _check_fees(divided(policy, parts), draw, journal.totals_without(cancel.digest), now)
     fresh = check_fresh(held, policy, now=now)
     logged = check_logged(bundle, bundle.cancel.consents, policy, deployment=pins.deployment, decided=False, now=now)
-    transaction = Type2(
-        chain_id=chain_number(wallet.chain),
-        nonce=bundle.attempt.nonce,
-        max_priority_fee_per_gas=bundle.attempt.max_priority_fee_per_gas,
-        max_fee_per_gas=bundle.attempt.max_fee_per_gas,
-        gas=CANCEL_GAS,
-        to=wallet.address,
-        value=0,
-        data=b"",
-    )
+    transaction = _self_send(wallet, bundle.attempt)
     record = ReserveRecord(
         kind="reserve",
         time=now,
