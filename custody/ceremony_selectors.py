@@ -202,6 +202,9 @@ def waiting_words(*, ceremony: KeyCeremony, now: dt.datetime) -> str:
     rows = CeremonyProgress.objects.filter(ceremony=ceremony).exclude(
         state__in=[ProgressState.DONE.value, ProgressState.MISSED.value]
     )
+    if ceremony.kind == CeremonyKind.DEGRADED:
+        # It is there because the others are away: whoever goes on has to take it.
+        rows = rows.filter(signer__in=ceremony_document(ceremony=ceremony).signers)
     since = ceremony.ordered_at
     if since is None or now - since < WAITS_AFTER or not rows.exists():
         return ""

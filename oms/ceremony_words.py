@@ -88,6 +88,8 @@ def view_of(*, ceremony: KeyCeremony, policy: Policy | None) -> CeremonyView:
     """Return what pages show of a ceremony."""
     state, kind = CeremonyState(ceremony.state), CeremonyKind(ceremony.kind)
     tone, words = STATE_WORDS[state]
+    if kind is CeremonyKind.DEGRADED and state is CeremonyState.RUNNING:
+        tone, words = "warn", "In force"
     wallets = {one.id: one.label for one in (policy.wallets if policy is not None else ())}
     form = KINDS[kind]
     return CeremonyView(
