@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coincurve import PublicKey, ecdsa
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 PROGRAM = Path(__file__).with_name("noble.mjs")
+TRANSACTIONS = Path(__file__).with_name("noble_transaction.mjs")
 
 
 def holds(public_key: bytes, message_hash: bytes, signature: bytes) -> bool:
@@ -30,12 +31,21 @@ def holds(public_key: bytes, message_hash: bytes, signature: bytes) -> bool:
 
 def noble_holds(cases: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
     """Ask noble-curves about (public key, hash, signature), all at once."""
-    asked = json.dumps([[part.hex() for part in case] for case in cases])
+    answers: list[bool] = _noble(PROGRAM, [[part.hex() for part in case] for case in cases])
+    return answers
+
+
+def noble_transactions(raw: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Have noble-curves and noble-hashes say who signed each EIP-1559 transaction, and what it does."""
+    answers: list[dict[str, Any]] = _noble(TRANSACTIONS, [one.hex() for one in raw])
+    return answers
+
+
+def _noble(program: Path, asked: object) -> Any:  # noqa: ANN401 - JSON of the program's own
     # Where the system has no Node, bin/setup puts one beside this interpreter.
     path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
-    command = ["node", str(PROGRAM)]
+    command, environment = ["node", str(program)], os.environ | {"PATH": path}
     done = subprocess.run(
-        command, input=asked, capture_output=True, text=True, check=True, timeout=60, env=os.environ | {"PATH": path}
+        command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=60, env=environment
     )
-    answers: list[bool] = json.loads(done.stdout)
-    return answers
+    return json.loads(done.stdout)

@@ -20,6 +20,7 @@ from signer.party.envelopes import ENVELOPE
 from signer.party.service import PartyService
 from signer.party.session import SESSION_SECONDS, SESSIONS_MOST, AbortedError, Session
 from tests.factories.world import ETHER
+from tests.mpc.oracles import noble_transactions
 from tests.mpc.rig import generating, new_shares
 from tests.party.inside import Inside, SoftKey
 
@@ -147,6 +148,17 @@ def test_two_puppets_that_sign_something_else_get_no_signature(inside: Inside, h
     # The case itself is signed by honest parties; the compromised one's word still helps, or another's would.
     signed(inside, case, *HONEST, "party-1")
     consistent(inside)
+
+
+def test_whole_transactions_hold_for_an_implementation_that_had_no_part_in_them(inside: Inside) -> None:
+    group = inside.group
+    cases = [group.case(nonce, value=ETHER + nonce) for nonce in range(3)]
+    raw = [bytes.fromhex(str(inside.sign(case).signature["raw"])[2:]) for case in cases]
+    for case, told in zip(cases, noble_transactions(raw), strict=True):
+        intent = case.intent
+        assert told["from"] == group.wallet.address.lower()
+        assert (told["chain"], told["nonce"]) == (intent.chain_id, case.attempt.nonce)
+        assert (told["to"], told["value"]) == (intent.to.lower(), str(intent.value))
 
 
 def test_without_the_case_nobody_honest_gives_a_word_or_joins(inside: Inside) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from courier.relay import RelayError
+from tests.mpc.oracles import noble_transactions
 from tests.party.rig import relay_to
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def test_three_of_five_sign_and_repeat(large: Group) -> None:
         again, none = relay.sign(case, large.wallet)
         assert none is None
         assert (again["raw"], again["repeated"]) == (made["raw"], True)
+        # Neither noble-curves nor noble-hashes had any part in it.
+        (told,) = noble_transactions([bytes.fromhex(made["raw"][2:])])
+        assert (told["from"], told["hash"]) == (large.wallet.address.lower(), made["transaction_hash"])
 
 
 def test_one_party_alone_signs_nothing(small: Group) -> None:
