@@ -56,9 +56,15 @@ class Desk:
         """Make an intent of 1 ether, unless told otherwise."""
         return self.world.intent(**({"value": ETHER} | changes))
 
-    def hand_over(self, intent: Intent | None = None, approvers: tuple[str, ...] = ("rita", "ravi")) -> Job:
-        """Hand a fully consented case to custody, as oms does."""
-        mandate = self.world.mandate(intent or self.intent())
+    def hand_over(
+        self,
+        intent: Intent | None = None,
+        approvers: tuple[str, ...] = ("rita", "ravi"),
+        *,
+        nonce: int | None = None,
+    ) -> Job:
+        """Hand a fully consented case to custody, as oms does; its mandate may name its nonce."""
+        mandate = self.world.mandate(intent or self.intent(), nonce=nonce)
         consents = (
             self.world.consent(mandate.digest, mandate.asker.id, Decision.ASK),
             *(self.world.consent(mandate.digest, name) for name in approvers),
