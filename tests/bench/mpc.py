@@ -22,6 +22,7 @@ from mpc import DkgSession, RefreshSession, Share, SignSession
 from signer.config import load_config
 from signer.console import open_hsm
 from signer.party.shares import ShareName, ShareStore
+from tests.party.renewing import generate, order, planned, refresh
 from tests.party.rig import Group, found, relay_to
 
 if TYPE_CHECKING:
@@ -106,6 +107,17 @@ def _unwrapped(group: Group) -> float:
         hsm.close()
 
 
+def _ceremonies(group: Group, relay: Relay) -> dict[str, float]:
+    """Time whole ceremonies among running parties, from the order to the last party's word: a key, and new shares.
+
+    Beside them stands the bare protocol in this process (`library_…`). The shares' tests are part of a refresh.
+    """
+    ordered, plan = planned(group)
+    made = _ms(lambda: generate(relay, ordered, plan))
+    renewal = order(group)
+    return {"dkg_3of5_ms": made, "refresh_3of5_ms": _ms(lambda: refresh(group, relay, renewal))}
+
+
 def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="cs-bench-") as folder, ExitStack() as stack:
@@ -133,6 +145,7 @@ def main() -> int:
             "library_dkg_3of5_ms": library_dkg,
             "library_refresh_3of5_ms": _ms(lambda: _refreshed(shares)),
             "unwrap_p50_ms": _unwrapped(five),
+            **_ceremonies(five, large_relay),
         }
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
     return 0

@@ -1,8 +1,9 @@
-"""Refreshes as people order them, carried to real parties; and parties that die at a named point."""
+"""Refreshes and further keys as people order them, carried to real parties; and parties that die at a named point."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import secrets
 import shutil
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.ceremony_script import Renewal, Renewed, refresh_script
 from core.documents.control import CeremonyKind
+from core.generation_script import Generation, generate_script
 from core.schema import write_struct
 from signer.failpoints import ENVIRONMENT
 from signer.party.shares import FOLDER
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.documents.control import SignedCeremony
+    from core.founding import FoundingPlan
     from core.party_script import Batch
     from courier.relay import Relay
     from tests.party.rig import Group, Process
@@ -68,6 +71,26 @@ def epochs(parties: Mapping[str, Process], group: Group) -> list[int]:
 def files(group: Group, party: str) -> list[str]:
     """Return what a party's share files end in, newest names last."""
     return sorted(".".join(path.name.split(".")[2:]) for path in (group.state(party) / FOLDER).iterdir())
+
+
+def planned(group: Group, **changes: Any) -> tuple[SignedCeremony, FoundingPlan]:  # noqa: ANN401 - fields of the plan
+    """Have the quorum order a key of the group's parties."""
+    group.world.now = int(time.time())
+    plan = dataclasses.replace(group.plan, **({"label": "Second", "nonce": secrets.token_bytes(32)} | changes))
+    document = ceremony(
+        group.world,
+        CeremonyKind.KEY_GENERATION,
+        None,
+        signers=group.names,
+        threshold=group.plan.threshold,
+        plan=plan.digest,
+    )
+    return signed(group.world, document), plan
+
+
+def generate(relay: Relay, ordered: SignedCeremony, plan: FoundingPlan) -> dict[str, dict[str, Any]]:
+    """Carry the making of a key to its end, or as far as it goes."""
+    return relay.drive(generate_script(Generation(signed=ordered, plan=plan, chance=secrets.token_bytes(32))))
 
 
 def stands(party: Process, ordered: SignedCeremony) -> dict[str, Any]:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from core.canonical import canonical
-from core.documents.control import CeremonyKind
 from core.documents.roster import Wallet, WalletKind
 from core.generation_script import Generation, generate_script
 from core.schema import write_struct
 from courier.ceremony import main
 from courier.relay import RelayError
 from signer.party.shares import FOLDER
-from tests.factories.ceremonies import ceremony, signed
 from tests.factories.world import CHAIN, DAY, header
-from tests.party.renewing import carry, order, signs, up
+from tests.party.renewing import carry, generate, order, planned, signs, up
 from tests.party.rig import relay_to
 
 if TYPE_CHECKING:
@@ -32,25 +29,6 @@ if TYPE_CHECKING:
     from tests.party.rig import Group, Process
 
 Answer = dict[str, Any]
-
-
-def planned(group: Group, **changes: Any) -> tuple[SignedCeremony, FoundingPlan]:  # noqa: ANN401 - fields of the plan
-    """Have the quorum order a key of the group's parties."""
-    group.world.now = int(time.time())
-    plan = dataclasses.replace(group.plan, **({"label": "Second", "nonce": secrets.token_bytes(32)} | changes))
-    document = ceremony(
-        group.world,
-        CeremonyKind.KEY_GENERATION,
-        None,
-        signers=group.names,
-        threshold=group.plan.threshold,
-        plan=plan.digest,
-    )
-    return signed(group.world, document), plan
-
-
-def generate(relay: Relay, ordered: SignedCeremony, plan: FoundingPlan) -> dict[str, Answer]:
-    return relay.drive(generate_script(Generation(signed=ordered, plan=plan, chance=secrets.token_bytes(32))))
 
 
 def with_wallet(group: Group, made: Answer) -> Answer:

@@ -80,8 +80,6 @@ def test_three_of_five_renew_their_shares_and_sign_before_and_after(large: Group
         assert told["since"] > 0
     for name in large.names:
         assert files(large, name) == ["1.share"]
-    with large.up() as parties, relay_to(parties) as relay:
-        signs(large, relay)
 
 
 @pytest.mark.parametrize("dying", [(FIRST,), (FIRST, SECOND)], ids=["one", "two"])
