@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import Refusal
 from custody.answers import STILL_POSSIBLE, Refused
 from custody.errors import SignerWaitsError
-from custody.nonces import LaneStatus
+from custody.nonces import LANE_MISMATCH, LaneStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -55,7 +55,12 @@ class Outcome:
     @property
     def final(self) -> dict[str, No]:
         """Who will never agree, as it looks now."""
-        return {name: no for name, no in self.refusals.items() if is_final(no.code)}
+        return {name: no for name, no in self.refusals.items() if is_final(no.code) and no.code not in LANE_MISMATCH}
+
+    @property
+    def elsewhere(self) -> dict[str, No]:
+        """Whose nonces are not ours: a party that missed something catches up, a database that did cannot."""
+        return {name: no for name, no in self.refusals.items() if no.code in LANE_MISMATCH}
 
 
 class PartiesWaitError(SignerWaitsError):
@@ -83,11 +88,12 @@ def group_read(outcome: Outcome) -> Refused | PartiesWaitError:
     It is refused only where so many parties refuse for reasons that stay that those who are left can never be enough;
     the reason is then the one that most of them name. Anything else waits.
     """
-    final = outcome.final
-    if len(final) > len(outcome.parties) - outcome.needed:
-        code, _ = Counter(no.code for no in final.values()).most_common(1)[0]
-        why = next(no.message for no in final.values() if no.code == code)
-        return Refused(code=Refusal(code), message=f"{len(final)} of {len(outcome.parties)} parties refuse: {why}")
+    for final in (outcome.final, outcome.elsewhere):
+        if len(final) > len(outcome.parties) - outcome.needed:
+            code, _ = Counter(no.code for no in final.values()).most_common(1)[0]
+            why = next(no.message for no in final.values() if no.code == code)
+            message = f"{len(final)} of {len(outcome.parties)} parties refuse: {why}"
+            return Refused(code=Refusal(code), message=message)
     return PartiesWaitError(_wait_code(outcome), outcome)
 
 

@@ -59,6 +59,8 @@ def test_so_many_that_the_others_can_never_be_enough_refuse_for_all(codes: dict[
     ("codes", "code"),
     [
         ({1: "denied"}, "parties"),
+        ({1: "denied", 2: "nonce"}, "parties"),
+        ({1: "intent_used", 2: "expired"}, "parties"),
         ({1: "denied", 2: "unreachable", 3: "timeout", 4: "courier"}, "parties"),
         *(({1: str(one), 2: str(one), 3: str(one), 4: str(one), 5: str(one)}, "parties") for one in (
             Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID, Refusal.CERTIFICATE, Refusal.BEHIND,

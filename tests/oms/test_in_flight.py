@@ -12,12 +12,12 @@ from django.utils import timezone
 from core.documents.consent import Decision
 from core.documents.roster import Role
 from core.lifecycle import State
-from custody.models import Job
+from custody.models import Job, Wallet
 from oms.errors import RequestRefusedError
 from oms.selectors import can_approve, requests_waiting, seats_of
 from oms.sweep import sweep_once
 from policies.models import PolicyHandover
-from policies.selectors import policy_active, policy_chain
+from policies.selectors import policy_active, policy_chain, version_active
 from tests.factories.proposals import brought_into_force
 from tests.factories.succession import next_policy, without
 from tests.factories.world import seats
@@ -153,8 +153,6 @@ def test_a_signer_that_has_not_taken_it_yet_is_waited_for(desk: Desk) -> None:
     request = desk.ask()
     desk.decide(request, "rita")
     request = desk.decide(request, "ravi")
-    from policies.selectors import version_active  # noqa: PLC0415 - beside its use
-
     version = version_active()
     assert version is not None
     row = PolicyHandover.objects.create(version=version, signer="hsm-1", due_at=timezone.now(), state="away")
@@ -164,6 +162,27 @@ def test_a_signer_that_has_not_taken_it_yet_is_waited_for(desk: Desk) -> None:
     PolicyHandover.objects.filter(pk=row.pk).update(
         state="accepted", kind="loosening", effective_at=timezone.now(), due_at=None
     )
+    assert sweep_once(now=timezone.now() + dt.timedelta(minutes=1)) == 1
+    request.refresh_from_db()
+    assert request.state == State.SIGNING
+
+
+def test_of_five_parties_one_may_be_behind(desk: Desk) -> None:
+    parties = [f"party-{number}" for number in range(1, 6)]
+    Wallet.objects.update(kind="mpc", signers=parties, threshold=3)
+    brought_into_force(desk.world, next_policy(desk.world, institution="Example Bank 2"))
+    PolicyHandover.objects.all().delete()
+    request = desk.ask()
+    desk.decide(request, "rita")
+    request = desk.decide(request, "ravi")
+    version = version_active()
+    assert version is not None
+    for name in parties[:2]:
+        PolicyHandover.objects.create(version=version, signer=name, due_at=timezone.now(), state="away")
+    assert sweep_once(now=timezone.now()) == 0
+    request.refresh_from_db()
+    assert request.sub_status.count("has not taken policy 2 yet") == 2
+    PolicyHandover.objects.filter(signer=parties[0]).delete()
     assert sweep_once(now=timezone.now() + dt.timedelta(minutes=1)) == 1
     request.refresh_from_db()
     assert request.state == State.SIGNING
