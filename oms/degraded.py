@@ -19,6 +19,7 @@ from custody.lanes import lane_next
 from custody.selectors import wallet_find
 from oms.errors import FormError, RequestRefusedError
 from oms.models import TransactionRequest
+from policies.selectors import policy_active
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -66,6 +67,13 @@ def degraded_list(*, policy: Policy, now: dt.datetime) -> list[DegradedWallet]:
     """Return all wallets of a policy that are in degraded mode."""
     found = (degraded_of(wallet=one.id, policy=policy, now=now) for one in policy.wallets)
     return [one for one in found if one is not None]
+
+
+def degraded_notes(*, wallet: str, now: dt.datetime) -> list[DegradedWallet]:
+    """Return what a wallet's page says about it: one note, or none."""
+    policy = policy_active()
+    mode = None if policy is None else degraded_of(wallet=wallet, policy=policy, now=now)
+    return [] if mode is None else [mode]
 
 
 def _next(wallet: str) -> int:

@@ -19,6 +19,7 @@ from core.names import native_asset
 from custody.lane_view import LaneView, lane_view
 from custody.models import BalancePoint, LedgerCursor, StrangeOutflow, WalletKeyEvent
 from custody.selectors import balances_latest, rule_of, wallet_find, wallet_list
+from oms.degraded import degraded_notes
 from oms.intents import amount_format
 from oms.security_models import model_of, model_rows
 from oms.views import page_context
@@ -132,6 +133,7 @@ def wallet(request: HttpRequest, account: str) -> HttpResponse:
         request,
         row=_row(found, healths_now(now=now), now),
         wallet=found,
+        degraded=degraded_notes(wallet=found.pk, now=now),
         model=model_of(wallet=found),
         runs=may(request.user, Permission.RUN),
         key_events=WalletKeyEvent.objects.filter(key_id=found.pk).order_by("-pk")[:KEY_EVENTS],
