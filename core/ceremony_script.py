@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 from core.documents.party import SessionKind, SessionTerms, SignedHello
 from core.documents.renewal import Proof, Said, ShareTest, SignedWord
 from core.epochs import message_of_test
-from core.errors import CoreError
+from core.errors import CoreError, EncodingError
+from core.evm import finish_signature
 from core.names import HASH32
 from core.party_script import Batch, Script, ScriptError, catch_up, rounds_script
 from core.schema import read_struct, write_struct
@@ -73,12 +74,15 @@ class Standing:
     settled: str | None
 
     @classmethod
-    def read(cls, value: Json) -> Standing:
+    def read(cls, value: object) -> Standing:
         """Read a party's answer.
 
         Raises:
             CoreError: If it is none.
         """
+        if not isinstance(value, dict):
+            message = "not where a party stands"
+            raise CoreError(message)
         active, steps = value.get("active"), value.get("steps")
         if type(active) is not int or not isinstance(steps, dict):
             message = "not where a party stands"
@@ -252,10 +256,28 @@ def _test(renewal: Renewal, made: Made) -> Script[tuple[ShareTest, ...]]:
             renewal, SessionKind.TEST, quorum, message_of_test(made, quorum), b"test" + number.to_bytes(2, "big")
         )
         answers = yield from _session(renewal, terms, f"test of {', '.join(quorum)}")
-        tests.append(read_struct(ShareTest, next(iter(answers.values())).get("test"), "test"))
-        missing -= set(quorum)
+        made_here = [one for one in map(_test_of, answers.values()) if one is not None and _holds(one, made, renewal)]
+        if made_here and made_here[0].quorum == quorum:
+            tests.append(made_here[0])
+            missing -= set(quorum)
     message = "no test signature covers every party"
     raise ScriptError(message, {})
+
+
+def _test_of(answer: Json) -> ShareTest | None:
+    try:
+        return read_struct(ShareTest, answer.get("test"), "test")
+    except CoreError:
+        return None
+
+
+def _holds(test: ShareTest, made: Made, renewal: Renewal) -> bool:
+    """Whether a signature is what the parties will take for a test: one that lies keeps nobody from the others'."""
+    try:
+        finish_signature(message_of_test(made, test.quorum), test.signature, renewal.wallet.public_key)
+    except EncodingError:
+        return False
+    return True
 
 
 def _to_the_end(renewal: Renewal, standing: Mapping[str, Standing]) -> Script[Renewed]:
