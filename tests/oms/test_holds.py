@@ -23,6 +23,7 @@ from oms.intents import HELD_LIFETIME_SECONDS
 from oms.models import RequestHold, TransactionRequest
 from oms.services import request_ask
 from oms.sweep import sweep_once
+from policies.selectors import reservation_list
 from tests.factories.world import LISTED, NATIVE
 from tests.sign_in import signed_in
 from witness.knowledge import VETO_SECONDS
@@ -188,3 +189,17 @@ def test_the_database_takes_no_release_by_nobody(desk: Desk) -> None:
         RequestHold.objects.create(
             request=request, placed_by="tessa", placed_at=timezone.now(), released_at=timezone.now()
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_held_counts_against_limits(desk: Desk) -> None:
+    mandate = desk.preview(held=True).mandate
+    request = request_ask(
+        user=desk.users["tessa"],
+        mandate_raw=mandate.to_bytes(),
+        consent_raw=desk.signed(mandate, "tessa", Decision.ASK),
+        now=timezone.now(),
+        held=True,
+    )
+    held = reservation_list(intent_digest=request.intent_digest)
+    assert {row.state for row in held} == {"held"}
