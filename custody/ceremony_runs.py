@@ -1,4 +1,4 @@
-"""Driving what parties do together: custody carries the script of a refresh, and is believed nothing.
+"""Driving what parties do together: custody carries the scripts of a refresh and a new key, and is believed nothing.
 
 Pulled by the sweep, with a lease and a fencing number for each ceremony. Every batch is a line of the transcript,
 written before the next one is sent, which also renews the lease. Killed anywhere, the script begins by asking each
@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import logging
 import secrets
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -22,21 +22,24 @@ from core.ceremony_script import Renewal, refresh_script
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.control import CeremonyKind, SignedCeremony
 from core.errors import EncodingError
+from core.founding import FoundingPlan
+from core.generation_script import Generation, generate_script
 from core.party_script import ScriptError
+from core.schema import read_struct
 from custody.backoff import backoff
 from custody.ceremony_selectors import ceremony_document
 from custody.ceremony_transitions import ACTOR, ceremony_lock, line_append
-from custody.errors import LeaseLostError
+from custody.errors import CeremonyMissingError, LeaseLostError
 from custody.failpoints import failpoint
-from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
+from custody.models_ceremonies import CeremonyPlan, CeremonyProgress, KeyCeremony, ProgressState
 from custody.parties.line import parties_ask
 from custody.selectors import wallet_find
 
 if TYPE_CHECKING:
     from core.canonical import Json
-    from core.ceremony_script import Renewed
     from core.party_script import Batch, Heard, Script
 
+_Came = TypeVar("_Came")
 LEASE = dt.timedelta(seconds=120)
 """Longer than any batch may take; each one renews it."""
 RUNS_MOST = 4
@@ -44,13 +47,17 @@ TOLD_TRIALS = 3
 """Trials in a row whose every batch is a line of the transcript."""
 _ASKING = ("order", "ask")
 _BATCH = "batch"
-_RUN = "run"
+RUN = "run"
+_DRIVEN = frozenset({CeremonyKind.REFRESH.value, CeremonyKind.KEY_GENERATION.value})
 _logger = logging.getLogger(__name__)
 
 
 def run_begin(*, ceremony: KeyCeremony, now: dt.datetime) -> None:
     """Let a locked ceremony's steps be driven, once every signer that it names has taken it."""
-    if ceremony.kind != CeremonyKind.REFRESH or ceremony.due_at is not None:
+    if ceremony.kind not in _DRIVEN or ceremony.due_at is not None:
+        return
+    if ceremony.kind == CeremonyKind.KEY_GENERATION and not CeremonyPlan.objects.filter(pk=ceremony.pk).exists():
+        # Brought here by a file, without its plan: it is carried with `courier.ceremony`.
         return
     named = ceremony_document(ceremony=ceremony).signers
     taking = CeremonyProgress.objects.filter(ceremony=ceremony, step=TAKE, signer__in=named)
@@ -98,30 +105,51 @@ def run_try(*, ceremony: KeyCeremony, now: dt.datetime) -> bool:
     Raises:
         LeaseLostError: If somebody else has claimed it since.
     """
-    wallet = wallet_find(caip10=ceremony.wallet)
-    if wallet is None:
-        return _stopped(ceremony, "custody holds no such wallet", {}, now)
-    consents = SIGNED_CONSENTS.read(parse(ceremony.consents.encode()), "consents")
-    signed = SignedCeremony(document=ceremony_document(ceremony=ceremony), consents=consents)
-    renewal = Renewal(signed=signed, wallet=wallet.roster, chance=secrets.token_bytes(32))
     try:
-        made = _drive(ceremony, refresh_script(renewal), now)
+        script = _script(ceremony)
+    except CeremonyMissingError as error:
+        return _stopped(ceremony, str(error), {}, now)
+    try:
+        words, said = _drive(ceremony, script, now)
     except ScriptError as error:
         return _stopped(ceremony, str(error), error.refusals, now)
     with transaction.atomic():
         kept = _held(ceremony)
-        words = f"every party uses epoch {made.epoch}, and says that its old share is gone"
-        line_append(ceremony=kept, who=ACTOR, what=_RUN, good=True, now=now, words=words, said=dict(made.words))
-        kept.due_at = kept.lease_until = None
-        kept.trials = 0
-        kept.save(update_fields=["due_at", "lease_until", "trials"])
+        line_append(ceremony=kept, who=ACTOR, what=RUN, good=True, now=now, words=words, said=said)
+        kept.why, kept.due_at, kept.lease_until, kept.trials = "", None, None, 0
+        kept.save(update_fields=["why", "due_at", "lease_until", "trials"])
         # Each one's own book says the same: it is asked at once.
         waiting = CeremonyProgress.objects.filter(ceremony=kept).exclude(state=ProgressState.DONE.value)
         waiting.update(due_at=now, lease_until=None)
     return True
 
 
-def _drive(ceremony: KeyCeremony, script: Script[Renewed], now: dt.datetime) -> Renewed:
+def _script(ceremony: KeyCeremony) -> Script[tuple[str, dict[str, object]]]:
+    """Return what has to be carried, ending in what came of it: in words, and each party's answer."""
+    consents = SIGNED_CONSENTS.read(parse(ceremony.consents.encode()), "consents")
+    signed = SignedCeremony(document=ceremony_document(ceremony=ceremony), consents=consents)
+    if ceremony.kind == CeremonyKind.KEY_GENERATION:
+        kept = CeremonyPlan.objects.get(pk=ceremony.pk)
+        plan = read_struct(FoundingPlan, parse(kept.plan.encode()), "plan")
+        return _generation(Generation(signed=signed, plan=plan, chance=secrets.token_bytes(32)))
+    wallet = wallet_find(caip10=ceremony.wallet)
+    if wallet is None:
+        raise CeremonyMissingError("custody holds no such wallet")
+    return _renewal(Renewal(signed=signed, wallet=wallet.roster, chance=secrets.token_bytes(32)))
+
+
+def _renewal(renewal: Renewal) -> Script[tuple[str, dict[str, object]]]:
+    made = yield from refresh_script(renewal)
+    return f"every party uses epoch {made.epoch}, and says that its old share is gone", dict(made.words)
+
+
+def _generation(generation: Generation) -> Script[tuple[str, dict[str, object]]]:
+    made = yield from generate_script(generation)
+    wallets = sorted({str(one.get("wallet")) for one in made.values()})
+    return f"every party says {', '.join(wallets)}: compare it with each of them", dict(made)
+
+
+def _drive(ceremony: KeyCeremony, script: Script[_Came], now: dt.datetime) -> _Came:
     """Carry out a script's requests, each batch a line of the transcript.
 
     Raises:
@@ -133,7 +161,7 @@ def _drive(ceremony: KeyCeremony, script: Script[Renewed], now: dt.datetime) -> 
         while True:
             batch = script.send(_carry(ceremony, batch, now))
     except StopIteration as end:
-        return cast("Renewed", end.value)
+        return cast("_Came", end.value)
 
 
 def _carry(ceremony: KeyCeremony, batch: Batch, now: dt.datetime) -> Heard:
@@ -166,7 +194,7 @@ def _stopped(ceremony: KeyCeremony, why: str, refusals: dict[str, Json], now: dt
         words = f"{why}. {named}" if named else why
         if words[:300] != kept.why[:300]:
             # Once for each new trouble, not once for each trial.
-            line_append(ceremony=kept, who=ACTOR, what=_RUN, good=False, now=now, words=words, said=dict(said))
+            line_append(ceremony=kept, who=ACTOR, what=RUN, good=False, now=now, words=words, said=dict(said))
             kept.why = words[:400]
         kept.due_at, kept.lease_until = now + backoff(kept.trials), None
         kept.trials += 1

@@ -35,12 +35,13 @@ from core.schema import write_struct
 from custody.ceremony_selectors import ceremony_document, ceremony_voices
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, line_append
 from custody.errors import CeremonyRefusedError
-from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
+from custody.models_ceremonies import CeremonyPlan, CeremonyProgress, KeyCeremony, ProgressState
 
 if TYPE_CHECKING:
     from approvals.models import User
     from core.documents.consent import SignedConsent
     from core.documents.policy import Policy
+    from core.founding import FoundingPlan
 
 _STOPPABLE = CEREMONY_OPEN | CEREMONY_GOING
 _TAKE_PLACE = 0
@@ -58,13 +59,16 @@ def ceremony_subject(*, document: Ceremony) -> Subject:
     )
 
 
-def ceremony_draft(*, document: Ceremony, person: str, now: dt.datetime) -> KeyCeremony:
+def ceremony_draft(
+    *, document: Ceremony, person: str, now: dt.datetime, plan: FoundingPlan | None = None
+) -> KeyCeremony:
     """Keep a ceremony that people can consent to from now on; its document is frozen.
 
     Args:
         document: The document. Whether it fits the policy is for whoever drafts it, and for every signer.
         person: Who drafts it, by roster id.
         now: The current time.
+        plan: For a new key: what the document names by its digest.
 
     Raises:
         CeremonyRefusedError: `repeated`, if another one of this kind waits for the wallet's people already.
@@ -82,6 +86,9 @@ def ceremony_draft(*, document: Ceremony, person: str, now: dt.datetime) -> KeyC
                 drafted_at=now,
                 expires_at=dt.datetime.fromtimestamp(document.header.expires, tz=dt.UTC),
             )
+            if plan is not None and plan.digest == document.plan:
+                text = canonical(write_struct(plan, "plan")).decode()
+                CeremonyPlan.objects.create(ceremony=made, plan=text)
             line = line_append(ceremony=made, who=person, what="draft", good=True, now=now, words=document.reason)
             entry_append(
                 actor=person,

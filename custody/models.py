@@ -16,7 +16,14 @@ from core.custody_lifecycle import JobState
 from core.documents.roster import Wallet as RosterWallet
 from core.documents.roster import WalletKind
 from custody.machine import Kind
-from custody.models_ceremonies import CeremonyLine, CeremonyProgress, CeremonySchedule, KeyCeremony, ProgressState
+from custody.models_ceremonies import (
+    CeremonyLine,
+    CeremonyPlan,
+    CeremonyProgress,
+    CeremonySchedule,
+    KeyCeremony,
+    ProgressState,
+)
 from custody.models_keys import HsmModule, WalletKey, WalletKeyEvent
 from custody.models_ledger import BalancePoint, LedgerCursor, StrangeOutflow
 from custody.models_parties import PartyCertificate, signers_problem
@@ -28,6 +35,7 @@ __all__ = [
     "CancelOrder",
     "CancelState",
     "CeremonyLine",
+    "CeremonyPlan",
     "CeremonyProgress",
     "CeremonySchedule",
     "ChainRule",

@@ -131,6 +131,17 @@ class CeremonyLine(models.Model):
         return f"{self.who}: {self.what}"
 
 
+class CeremonyPlan(models.Model):
+    """The plan of a key that a ceremony makes: its document names it by its digest, and parties are shown it."""
+
+    ceremony = models.OneToOneField(KeyCeremony, on_delete=models.PROTECT, primary_key=True, related_name="plan")
+    plan = models.TextField(help_text="Canonical JSON.")
+
+    def __str__(self) -> str:
+        """Name the ceremony."""
+        return f"plan of {self.ceremony_id}"
+
+
 class CeremonySchedule(models.Model):
     """How often a wallet's shares are refreshed. A wallet without a row goes by the default."""
 

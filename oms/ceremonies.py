@@ -15,14 +15,15 @@ from core.ceremony_lifecycle import CEREMONY_GOING, CeremonyState
 from core.documents.control import Ceremony, CeremonyKind, RecoveryKey
 from core.documents.roster import SignerRole
 from core.errors import CoreError, RefusedError
+from core.founding import FoundingPlan, check_plan
 from core.journal import Journal
 from core.pins import Pins
-from core.schema import Items, Struct
+from core.schema import Items, Struct, read_struct
 from custody.ceremony_selectors import ceremony_document, epoch_now
 from custody.ceremony_services import ceremony_consent, ceremony_draft
 from custody.errors import CeremonyRefusedError
 from custody.models import KeyCeremony
-from oms.ceremony_kinds import KINDS, Choice, Epoch
+from oms.ceremony_kinds import KINDS, Choice, Epoch, wallets_for
 from oms.errors import FormError
 from oms.intents import header_new
 from oms.selectors import person_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
 
+PLAN_MOST = 64 * 1024
 _HOUR = 3600
 _RECOVERY_BYTES = 64 * 1024
 _RECOVERY = Items(Struct(lambda: RecoveryKey), least=1, most=16)
@@ -50,8 +52,7 @@ class Wanted:
         wallet: CAIP-10 account; empty where there is none yet.
         signers: Roster ids; all of the wallet's where the kind takes all.
         epoch: Which epoch it names; 0 where none is.
-        threshold: For a new key: how many sign.
-        plan: For a new key: its plan's digest.
+        plan: For a new key: its plan, JSON, as it was pasted.
         recovery: JSON of the recovery keys, as it was pasted.
         reason: Why; people sign it.
         hours: How long it lasts.
@@ -61,7 +62,6 @@ class Wanted:
     wallet: str = ""
     signers: tuple[str, ...] = ()
     epoch: int = 0
-    threshold: int = 0
     plan: str = ""
     recovery: str = ""
     reason: str = ""
@@ -96,10 +96,26 @@ def _recovery(text: str, signers: tuple[str, ...]) -> tuple[RecoveryKey, ...]:
     return tuple(sorted(keys, key=lambda key: place[key.signer]))
 
 
+def plan_read(text: str) -> FoundingPlan:
+    """Read a key's plan.
+
+    Raises:
+        FormError: For `plan`, if it is none, or one that no party would follow.
+    """
+    try:
+        plan = read_struct(FoundingPlan, parse(text.encode(), max_bytes=PLAN_MOST), "plan")
+        check_plan(plan)
+    except (CoreError, ValueError) as error:
+        raise FormError({"plan": [f"This is no plan: {str(error)[:200]}."]}) from error
+    return plan
+
+
 def _wallet(wanted: Wanted, policy: Policy) -> Wallet | None:
-    if KINDS[wanted.kind].choice is Choice.PARTIES:
+    if KINDS[wanted.kind].choice is Choice.PLANNED:
         return None
-    found = next((one for one in policy.wallets if one.id == wanted.wallet), None)
+    policies = [signed.policy for signed in policy_chain()] or [policy]
+    fitting = wallets_for(kind=wanted.kind, policies=policies)
+    found = next((one for one in fitting if one.id == wanted.wallet), None)
     if found is None:
         raise FormError({"wallet": ["The policy knows no such wallet."]})
     return found
@@ -112,13 +128,17 @@ def ceremony_build(*, wanted: Wanted, policy: Policy, now: int) -> Ceremony:
         FormError: With the messages of each wrong field.
     """
     form, wallet = KINDS[wanted.kind], _wallet(wanted, policy)
+    plan = plan_read(wanted.plan) if form.choice is Choice.PLANNED else None
     signers = wallet.signers if wallet is not None and form.choice is Choice.ALL else wanted.signers
+    signers = signers if plan is None else tuple(party.id for party in plan.parties)
     if wallet is not None:
         signers = tuple(sorted(signers, key=lambda one: wallet.signers.index(one) if one in wallet.signers else -1))
     if not wanted.reason.strip():
         raise FormError({"reason": ["Say why: those who consent will read it and sign it."]})
     recovery = _recovery(wanted.recovery, signers) if form.keyed else ()
     document = _document(dataclasses.replace(wanted, signers=signers), wallet, policy, now)
+    if plan is not None:
+        document = dataclasses.replace(document, plan=plan.digest, threshold=plan.threshold)
     return dataclasses.replace(document, recovery=recovery)
 
 
@@ -132,11 +152,11 @@ def _document(wanted: Wanted, wallet: Wallet | None, policy: Policy, now: int) -
         "signers": list(wanted.signers),
         "wallet": None if wallet is None else wallet.id,
         "epoch": 0 if KINDS[wanted.kind].epoch is Epoch.NONE else wanted.epoch,
-        "threshold": wanted.threshold if wallet is None else wallet.threshold,
+        "threshold": 0 if wallet is None else wallet.threshold,
         "lanes": [],
         "not_before": 0,
         "reason": wanted.reason.strip(),
-        "plan": wanted.plan.strip().lower() if wallet is None else None,
+        "plan": None,
         "recovery": [],
     }
     try:
@@ -149,9 +169,7 @@ def _field_errors(message: str) -> dict[str, list[str]]:
     """Put a schema's complaint to the field that it is about."""
     words = {
         "reason": "The reason takes 280 visible characters, in one line.",
-        "plan": "The plan is named by its digest: 64 hexadecimal digits.",
         "epoch": "An epoch is a whole number from 0 to 1,000,000.",
-        "threshold": "The threshold is a whole number.",
         "signers": "Choose at least one signer.",
     }
     named = next((name for name in words if f".{name}" in message or message.startswith(name)), "")
@@ -197,7 +215,8 @@ def ceremony_propose(*, user: User, wanted: Wanted, now: dt.datetime) -> KeyCere
     document = ceremony_build(wanted=wanted, policy=policy, now=at)
     draft_check(document=document, policy=policy, now=at)
     try:
-        return ceremony_draft(document=document, person=user.person_id, now=now)
+        plan = plan_read(wanted.plan) if document.plan is not None else None
+        return ceremony_draft(document=document, person=user.person_id, now=now, plan=plan)
     except CeremonyRefusedError as error:
         raise FormError({"": [error.message]}) from error
 

@@ -8,7 +8,7 @@ from django import forms
 
 from core.ceremony_lifecycle import CEREMONY_FINAL, CEREMONY_GOING, CEREMONY_OPEN
 from custody.models_ceremonies import REFRESH_DAYS_MOST
-from oms.ceremonies import Wanted, epoch_default
+from oms.ceremonies import PLAN_MOST, Wanted, epoch_default
 from oms.ceremony_kinds import KINDS, Choice, Epoch, signers_for
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from oms.errors import FormError
 
 _EPOCH_MOST = 10**6
-_PARTIES_MOST = 16
 _RECOVERY_MOST = 64 * 1024
 _STANDS = {"open": CEREMONY_OPEN, "going": CEREMONY_GOING, "over": CEREMONY_FINAL}
 _STANDS_WORDS = [("", "Any"), ("open", "Waits for people"), ("going", "Under way"), ("over", "Over")]
@@ -45,14 +44,12 @@ class CeremonyForm(forms.Form):
         super().__init__(data)
         self.kind, self.wallet, self.about = kind, wallet, KINDS[kind]
         self._add_signers(policy, tuple(chosen))
-        if self.about.choice is Choice.PARTIES:
-            self.fields["threshold"] = forms.IntegerField(
-                label="How many sign", min_value=2, max_value=_PARTIES_MOST, initial=3
-            )
+        if self.about.choice is Choice.PLANNED:
             self.fields["plan"] = forms.CharField(
-                label="Digest of the plan",
-                max_length=80,
-                help_text="As “courier.found” printed it, and as two people compare it at each console.",
+                label="Plan",
+                max_length=PLAN_MOST,
+                widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}),
+                help_text="The plan's file, JSON: label, chain, threshold, the parties with their keys and places.",
             )
         if self.about.epoch is not Epoch.NONE and wallet is not None:
             self.fields["epoch"] = forms.IntegerField(
@@ -85,10 +82,10 @@ class CeremonyForm(forms.Form):
                 field.widget.attrs |= {"autocomplete": "off"}
 
     def _add_signers(self, policy: Policy, chosen: tuple[str, ...]) -> None:
-        offered = signers_for(kind=self.kind, wallet=self.wallet, policy=policy)
+        offered = signers_for(wallet=self.wallet, policy=policy)
         names = [name for name, _ in offered]
         label = self.about.signers_label
-        if self.about.choice is Choice.ALL:
+        if self.about.choice in (Choice.ALL, Choice.PLANNED):
             return
         if self.about.choice is Choice.ONE:
             first = next((name for name in chosen if name in names), names[0] if names else "")
@@ -116,7 +113,6 @@ class CeremonyForm(forms.Form):
             wallet="" if self.wallet is None else self.wallet.id,
             signers=(signers,) if isinstance(signers, str) else tuple(signers),
             epoch=data.get("epoch", 0),
-            threshold=data.get("threshold", 0),
             plan=data.get("plan", ""),
             recovery=data.get("recovery", ""),
             reason=data["reason"],

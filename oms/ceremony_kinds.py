@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from core.certificate import certificate_size
 from core.documents.control import CeremonyKind
-from core.documents.roster import SignerRole, WalletKind
+from core.documents.roster import WalletKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
 
@@ -27,7 +29,7 @@ class Choice(StrEnum):
     ALL = "all"
     SOME = "some"
     ONE = "one"
-    PARTIES = "parties"
+    PLANNED = "planned"
 
 
 class Epoch(StrEnum):
@@ -53,6 +55,7 @@ class KindForm:
         console: Whether people do its steps at the signers' consoles.
         hours: How long it lasts by default.
         hours_most: How long it may last.
+        built: Whether anybody does it: what no signer does is not offered (ADR 25).
     """
 
     title: str
@@ -65,6 +68,7 @@ class KindForm:
     console: bool = True
     hours: int = HOURS
     hours_most: int = HOURS_MOST
+    built: bool = True
 
 
 KINDS: dict[CeremonyKind, KindForm] = {
@@ -130,7 +134,8 @@ KINDS: dict[CeremonyKind, KindForm] = {
         title="Destroy shares or a key",
         does=(
             "The named signers destroy what they hold of this wallet's key, up to the named epoch, for ever. What is"
-            " still at the address can be lost with it: empty the wallet first."
+            " still at the address can be lost with it: empty the wallet first. The newest share, or an HSM's key,"
+            " goes only when no policy names the wallet any more."
         ),
         signers_label="Signers that destroy what they hold",
         epoch=Epoch.NOW,
@@ -142,15 +147,16 @@ KINDS: dict[CeremonyKind, KindForm] = {
         signers_label="The wallet's signer",
         keyed=True,
         shared=False,
+        built=False,
     ),
     CeremonyKind.KEY_GENERATION: KindForm(
         title="Make a new key",
         does=(
-            "Parties in failure domains of their own make a key together that exists nowhere whole. No wallet has it"
-            " until a policy names it."
+            "The parties of a plan, in failure domains of their own, make a key together that exists nowhere whole."
+            " Each says its address: compare them. No wallet has it until a policy names it."
         ),
-        choice=Choice.PARTIES,
-        signers_label="Parties, in the order of the plan",
+        choice=Choice.PLANNED,
+        console=False,
     ),
 }
 """Every kind that is drafted here. A journal's start is drafted at the console: its signer does not run meanwhile."""
@@ -158,27 +164,33 @@ KINDS: dict[CeremonyKind, KindForm] = {
 
 def kind_read(text: str) -> CeremonyKind | None:
     """Return a kind that is drafted here by its name, or None."""
-    return next((kind for kind in KINDS if kind.value == text), None)
+    return next((kind for kind, form in KINDS.items() if kind.value == text and form.built), None)
 
 
-def wallets_for(*, kind: CeremonyKind, policy: Policy) -> list[Wallet]:
-    """Return the wallets of a policy that a kind of ceremony can be about."""
+def wallets_for(*, kind: CeremonyKind, policies: Iterable[Policy]) -> list[Wallet]:
+    """Return the wallets that a kind of ceremony can be about.
+
+    Args:
+        kind: Which.
+        policies: Those that were ever in force, the newest last. Earlier ones count for a destruction only: what a
+            policy names is not destroyed.
+    """
     shared = KINDS[kind].shared
-    if KINDS[kind].choice is Choice.PARTIES:
+    if KINDS[kind].choice is Choice.PLANNED:
         return []
-    return [one for one in policy.wallets if shared is None or (one.kind is WalletKind.MPC) is shared]
+    chain = list(policies)
+    counted = chain if kind is CeremonyKind.DESTROY else chain[-1:]
+    found = {wallet.id: wallet for policy in counted for wallet in policy.wallets}
+    return [one for one in found.values() if shared is None or (one.kind is WalletKind.MPC) is shared]
 
 
-def signers_for(*, kind: CeremonyKind, wallet: Wallet | None, policy: Policy) -> list[tuple[str, str]]:
+def signers_for(*, wallet: Wallet | None, policy: Policy) -> list[tuple[str, str]]:
     """Return the signers that a ceremony can name, in the policy's order, each with where it stands."""
-    names = {entry.id for entry in policy.signers if entry.role is SignerRole.PARTY}
-    if KINDS[kind].choice is not Choice.PARTIES:
-        names = set() if wallet is None else set(wallet.signers)
-    order = list(wallet.signers) if wallet is not None else [entry.id for entry in policy.signers]
+    order = () if wallet is None else wallet.signers
     entries = {entry.id: entry for entry in policy.signers}
-    return [
-        (name, f"{name} ({entries[name].site}, {entries[name].administrator})") for name in order if name in names
-    ]
+    # A signer that the policy names no more can be asked for nothing.
+    known = [entries[name] for name in order if name in entries]
+    return [(entry.id, f"{entry.id} ({entry.site}, {entry.administrator})") for entry in known]
 
 
 def needed_words(*, wallet: Wallet) -> str:

@@ -44,7 +44,7 @@ from oms.consent_standing import voices_of
 from oms.errors import FormError
 from oms.presenters import digest_groups
 from oms.views import page_context, page_user
-from policies.selectors import policy_active
+from policies.selectors import policy_active, policy_chain
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -96,7 +96,7 @@ def _chosen(request: HttpRequest, policy: Policy) -> tuple[CeremonyKind | None, 
     kind = kind_read(typed.get("kind", ""))
     if kind is None:
         return None, [], None
-    fitting = wallets_for(kind=kind, policy=policy)
+    fitting = wallets_for(kind=kind, policies=[signed.policy for signed in policy_chain()] or [policy])
     named = typed.get("wallet", "")
     wallet = next((one for one in fitting if one.id == named), None)
     if wallet is None and len(fitting) == 1 and not named:
@@ -113,11 +113,12 @@ def ceremony_new(request: HttpRequest) -> HttpResponse:
     if policy is None:
         return render(request, "oms/no_policy.html", page_context(request), status=503)
     kind, fitting, wallet = _chosen(request, policy)
-    context = page_context(request, kinds=KINDS, kind=kind, wallets=fitting, wallet=wallet)
+    offered = {one: form for one, form in KINDS.items() if form.built}
+    context = page_context(request, kinds=offered, kind=kind, wallets=fitting, wallet=wallet)
     if kind is None:
         return render(request, "oms/ceremony_kind.html", context)
     context["about"] = KINDS[kind]
-    if wallet is None and KINDS[kind].choice is not Choice.PARTIES:
+    if wallet is None and KINDS[kind].choice is not Choice.PLANNED:
         return render(request, "oms/ceremony_kind.html", context)
     posted = request.method == "POST"
     form = CeremonyForm(kind, wallet, policy, request.POST if posted else None, chosen=request.GET.getlist("signer"))

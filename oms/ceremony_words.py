@@ -39,6 +39,17 @@ _STEP_WORDS = {
     "restored": "gets its share back",
     "destroyed": "destroys what it holds",
     "abandoned": "gives it up",
+    "draft": "drafted",
+    "hear": "consented",
+    "fill": "its quorum is there: ordered",
+    "begin": "under way",
+    "finish": "done",
+    "reject": "rejected",
+    "fail": "failed",
+    "abandon": "abandoned",
+    "expire": "its time is over",
+    "batch": "asked parties",
+    "run": "carried among parties",
 }
 _CELLS: dict[str, tuple[str, str]] = {
     ProgressState.OPEN.value: ("", "○ open"),

@@ -12,12 +12,15 @@ from django.utils import timezone
 
 from audit.models import AuditAlarm, AuditEntry
 from chains.services import chain_create
+from core.canonical import canonical
 from core.ceremony_lifecycle import CeremonyState
 from core.documents.consent import Decision
 from core.documents.control import Ceremony, CeremonyKind, SignedCeremony
+from core.documents.roster import Profile
+from core.founding import KIND, FoundingParty, FoundingPlan
 from core.schema import read_struct, write_struct
 from custody.ceremony_selectors import refresh_days_of
-from custody.models import KeyCeremony
+from custody.models import CeremonyPlan, KeyCeremony
 from custody.services import wallet_create
 from oms.ceremony_watch import ceremonies_sweep
 from tests.custody.ceremony_rig import PORT, REFRESHED, Rig
@@ -148,6 +151,33 @@ def test_a_backup_names_a_recovery_key_for_each_signer(rig: Rig) -> None:
     document = Ceremony.from_bytes(made.document.encode())
     assert [key.signer for key in document.recovery] == list(rig.wallet.signers)
     assert "recovery-site-1" in page(rig, made)
+
+
+def test_a_key_is_made_by_a_plan(rig: Rig) -> None:
+    entries = rig.world.policy.signers
+    parties = tuple(
+        FoundingParty(
+            id=one.id,
+            public_key=one.public_key or b"",
+            host=one.host,
+            site=one.site,
+            administrator=one.administrator,
+            vendor=one.vendor,
+        )
+        for one in entries
+    )
+    plan = FoundingPlan(
+        kind=KIND, profile=Profile.DEMO, label="Second", chain=CHAIN, threshold=3, parties=parties, nonce=bytes(32)
+    )
+    form = {"kind": "key_generation", "reason": "A second one", "hours": 24}
+    text = json.dumps(write_struct(plan, "plan"))
+    answer = person(rig, "olga").post(NEW, form | {"plan": text})
+    assert answer.status_code == 302, answer.content.decode()[-2000:]
+    document = Ceremony.from_bytes(KeyCeremony.objects.get().document.encode())
+    assert (document.plan, document.threshold, document.wallet) == (plan.digest, 3, None)
+    assert CeremonyPlan.objects.get().plan == canonical(write_struct(plan, "plan")).decode()
+    for wrong in ("", "{}", "[" * 9000, text.replace('"threshold": 3', '"threshold": 6'), "\x00", str(2**256)):
+        assert person(rig, "olga").post(NEW, form | {"plan": wrong}).status_code == 422, wrong[:40]
 
 
 @pytest.mark.parametrize("name", ["tessa", "rita", "clara"])

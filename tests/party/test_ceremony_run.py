@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 import signal
 import time
@@ -24,15 +25,17 @@ from custody.ceremony_selectors import epoch_now, transcript, transcript_holds
 from custody.ceremony_services import ceremony_consent, ceremony_draft
 from custody.ceremony_sweep import sweep_once
 from custody.failpoints import ENVIRONMENT
-from custody.models import CeremonyProgress, KeyCeremony, ProgressState
+from custody.models import CeremonyLine, CeremonyProgress, KeyCeremony, ProgressState
 from custody.services import wallet_create
 from policies.services import genesis_store
 from tests.factories.ceremonies import QUORUM, ceremony
 from tests.factories.world import CHAIN, PEOPLE
 from tests.oms.conftest import as_json
-from tests.party.renewing import epochs
+from tests.party.renewing import epochs, planned
 
 if TYPE_CHECKING:
+    from core.documents.control import Ceremony
+    from core.founding import FoundingPlan
     from tests.party.rig import Group, Process
 
 SECONDS = 120
@@ -59,11 +62,12 @@ def ready(group: Group, parties: dict[str, Process], settings: Any) -> None:  # 
     )
 
 
-def ordered(group: Group) -> KeyCeremony:
-    """Have olga draft a refresh, and its quorum order it."""
+def ordered(group: Group, document: Ceremony | None = None, plan: FoundingPlan | None = None) -> KeyCeremony:
+    """Have olga draft a ceremony, a refresh unless told otherwise, and its quorum order it."""
     group.world.now = int(time.time())
-    document = ceremony(group.world, CeremonyKind.REFRESH, group.wallet, epoch=1)
-    made = ceremony_draft(document=document, person="olga", now=timezone.now())
+    if document is None:
+        document = ceremony(group.world, CeremonyKind.REFRESH, group.wallet, epoch=1)
+    made = ceremony_draft(document=document, person="olga", now=timezone.now(), plan=plan)
     for name in QUORUM:
         signed = group.world.consent(document.digest, name, subject_type=SubjectType.CEREMONY)
         made = ceremony_consent(
@@ -101,6 +105,20 @@ def test_a_refresh_that_custody_drives(small: Group, settings: Any) -> None:  # 
         lines = transcript(ceremony=made)
         assert transcript_holds(lines=lines)
         assert any(line.words.startswith("test of") for line in lines)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_further_key_that_custody_drives(small: Group, settings: Any) -> None:  # noqa: ANN401 - as above
+    with small.up() as parties:
+        ready(small, parties, settings)
+        signed, plan = planned(small)
+        made = ordered(small, signed.document, plan)
+        swept(made, CeremonyState.DONE)
+        (line,) = CeremonyLine.objects.filter(ceremony=made, what="run", good=True)
+        said = json.loads(line.said)
+        assert set(said) == set(small.names)
+        assert len({one["wallet"] for one in said.values()}) == 1
+        assert said[small.names[0]]["wallet"] in line.words
 
 
 @pytest.mark.django_db(transaction=True)

@@ -66,8 +66,8 @@ function judgeControl(request, house) {
   refuseUnless(request.decision !== "ask", "malformed", `A ${type} is approved or rejected, never asked for.`);
   const wallets = [document.wallet ?? null, ...(document.lanes ?? []).map((lane) => lane.wallet)];
   for (const wallet of wallets.filter((id) => id !== null)) {
-    // A key ceremony may speak of a wallet that a later policy will name.
-    const known = findWallet(house.policy, wallet) !== null || document.kind === "key_generation";
+    // A key ceremony may speak of a wallet that a later policy will name; what is destroyed, no policy names any more.
+    const known = findWallet(house.policy, wallet) !== null || ["key_generation", "destroy"].includes(document.kind);
     refuseUnless(known, "unknown_wallet", "The policy knows no such wallet.");
   }
   const names = house.policy.signers.map((signer) => signer.id);

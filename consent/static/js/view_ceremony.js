@@ -47,9 +47,11 @@ function backup(named, wallet) {
   return [`What each of ${listed(named)} holds is wrapped to a recovery key, below. ${whole}`, "Nothing changes for signing."];
 }
 
-function destroy(named, others, epoch) {
+function destroy(named, others, epoch, wallet) {
+  const gone = `${listed(named)} destroy what they hold of this key, up to epoch ${epoch}. Nothing undoes that.`;
+  if (wallet === null) return [gone, "No policy names this wallet any more. Compare its account below, and see that it is empty."];
   return [
-    `${listed(named)} destroy what they hold of this key, up to epoch ${epoch}. Nothing undoes that.`,
+    gone,
     others.length === 0
       ? "Nobody else holds any of it: what is still at the address is LOST FOR EVER unless a backup is left."
       : `What ${listed(others)} hold is left.`,
@@ -73,7 +75,7 @@ function sentences(document, wallet, named, others) {
   if (wallet !== null && kind === "degraded") return degraded(named, others, wallet, header.expires - header.created);
   if (wallet !== null && kind === "ban") return ban(named, others, wallet);
   if (wallet !== null && kind === "backup") return backup(named, wallet);
-  if (wallet !== null && kind === "destroy") return destroy(named, others, epoch);
+  if (kind === "destroy") return destroy(named, others, epoch, wallet);
   return OTHERS[kind] ?? [];
 }
 
@@ -92,7 +94,7 @@ export function viewCeremony(document, policy) {
   const all = wallet === null ? document.signers : [...new Set([...wallet.signers, ...document.signers])];
   const others = all.filter((name) => !document.signers.includes(name));
   const about = wallet === null
-    ? "No wallet yet"
+    ? (document.wallet === null ? "No wallet yet" : "A wallet that the policy does not name")
     : `${wallet.label}: ${wallet.signers.length === 1 ? "one signer" : `${wallet.threshold} of ${wallet.signers.length} parties sign`}`;
   return el(
     "div",
