@@ -120,7 +120,7 @@ def reservation_of(
             deployment=pins.deployment,
             id=number,
             created=now,
-            expires=max(now + 1, bundle.header.expires),
+            expires=bundle.header.expires,
         ),
         party=pins.signer,
         policy=bundle.policy,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.certificate import certificate_size
+from core.certificate import certificate_size, join
 from core.documents.bundle import Attempt
 from core.documents.party import Certificate, SessionKind
 from core.documents.policy import Dimension, Measure
@@ -141,8 +141,6 @@ def test_a_session_on_other_terms_is_refused(change: str, value: Any) -> None:  
 
     def work() -> object:
         # The signer's epoch is its share's own, whatever the terms say.
-        from core.certificate import join  # noqa: PLC0415 - beside its one use
-
         party = group[1]
         verified = party.verify(case, group.world.now)
         return join(

@@ -9,6 +9,7 @@ _CHECK = f"{_CORE}policy_check.py"
 _ROWS = f"{_CORE}policy_conditions.py"
 _EDGES = f"{_CORE}policy_edges.py"
 _NAMES = f"{_CORE}policy_names.py"
+_CERTIFICATE = [f"{_CORE}certificate_edges.py", f"{_CORE}certificate.py"]
 
 TARGETS: dict[str, list[str]] = {
     "core/decision.py": [_POLICY, _ENGINE],
@@ -23,4 +24,6 @@ TARGETS: dict[str, list[str]] = {
     "core/policy_check.py": [_EDGES, _CHECK, _ROWS],
     "core/policy_conditions.py": [_NAMES, _ROWS, _CHECK],
     "core/policy_roster.py": [_EDGES, _CHECK, _ROWS],
+    "core/lane_memory.py": [f"{_CORE}lane_memory.py"],
+    "core/certificate.py": [*_CERTIFICATE, f"{_CORE}degraded.py", f"{_CORE}certificate_simulation.py"],
 }
