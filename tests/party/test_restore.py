@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from core.documents.control import SignedCeremony
     from core.documents.policy import SignedPolicy
     from tests.party.recovery_rig import Site
-    from tests.party.rig import Founded
 
 FIRST = "party-1"
 SKEW = 120
@@ -44,9 +43,8 @@ KEPT = ("tokens", "softhsm2.conf", "hsm-pin", "signer.toml")
 
 
 @pytest.fixture
-def group(two_of_three: Founded, base: Path) -> Group:
-    """A group without limits: a new journal's windows are full for as long as they last, which no test waits for."""
-    return Group(two_of_three, base, overrides={"limits": ()})
+def group(unlimited: Group) -> Group:
+    return unlimited
 
 
 def back_up(group: Group, site: Site, path: Path) -> Path:
@@ -160,10 +158,7 @@ def test_a_party_that_lost_its_disk_signs_again(group: Group, site: Site, base: 
         assert len(certificate["reservations"]) == 3
 
 
-def test_a_party_that_lost_its_token_comes_back_with_another_key(
-    two_of_three: Founded, site: Site, base: Path
-) -> None:
-    group = Group(two_of_three, base, overrides={"limits": ()})
+def test_a_party_that_lost_its_token_comes_back_with_another_key(group: Group, site: Site, base: Path) -> None:
     backup = back_up(group, site, base / "carried.backup")
     shutil.rmtree(group.state(FIRST))
     init_state(group.state(FIRST), FIRST, role=SignerRole.PARTY, socket_path=None, allowed_uids=(), group=None)
