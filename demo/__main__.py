@@ -7,13 +7,19 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.documents.roster import WalletKind
 from demo.institution import web_origin
 from demo.layout import ROOT
 from demo.services.processes import ServiceError
 from demo.site import CONSENT_PORT, site_running
 from demo.story import Story
 from demo.telling import Teller
+
+if TYPE_CHECKING:
+    from core.documents.roster import Wallet
+    from demo.institution import Institution
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,12 +30,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stay(tell: Teller, people: list[tuple[str, str, str]]) -> None:
+def held_by(wallet: Wallet) -> str:
+    """Say in words who holds a wallet's key."""
+    if wallet.kind is WalletKind.MPC:
+        return f"held by {', '.join(wallet.signers)}: {wallet.threshold} of {len(wallet.signers)} sign"
+    return f"in the token of {', '.join(wallet.signers)}"
+
+
+def _stay(tell: Teller, institution: Institution) -> None:
     tell.chapter("The site is up; Ctrl-C ends it")
     print(f"\n  site          {web_origin()}\n  consent page  http://localhost:{CONSENT_PORT}\n")
     print("  Sign in with the DEMO software key of one of these (they protect nothing):\n")
-    for name, person, roles in people:
-        print(f"    {person:8} {name:26} {roles}")
+    for member in institution.cast.members.values():
+        print(f"    {member.id:8} {member.name:26} {', '.join(member.roles)}")
+    print("\n  Wallets, funded on the demo chain:\n")
+    for wallet in institution.policy.wallets:
+        print(f"    {wallet.label:8} {wallet.address}  {held_by(wallet)}")
     print(flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
@@ -49,8 +65,7 @@ def main() -> int:
                 last = Story(institution=institution, site=site, tell=tell, full=options.full).play()
                 print(json.dumps(last), flush=True)
                 return 0
-            members = institution.cast.members.values()
-            _stay(tell, [(m.name, m.id, ", ".join(m.roles)) for m in members])
+            _stay(tell, institution)
     except ServiceError as error:
         print(f"\nThe demonstration stopped: {error}", file=sys.stderr)
         print(f"What its processes said is in {base}/logs", file=sys.stderr)

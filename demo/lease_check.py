@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from core.lifecycle import State
 from core.names import native_asset
 from demo.services.processes import ServiceError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from demo.telling import Teller
 
 _END_SECONDS = 30
-_SIGNED = frozenset({"signed", "broadcast", "included", "confirmed"})
+SIGNED = frozenset({State.LIVE, State.CONFIRMING, State.CONFIRMED})
 
 
 def lease_play(
@@ -56,7 +57,7 @@ def lease_play(
             raise ServiceError("the signer's lease does not end")
         time.sleep(0.3)
     status = asker.status(reference)
-    if status["state"] in _SIGNED:
+    if status["state"] in SIGNED:
         raise ServiceError(f"without a witness the request is {status['state']}")
     tell.step(f"its lease has ended: the signer signs nothing. The request is {status['state']}: {status['waits']}")
     site.witness_start()

@@ -68,12 +68,14 @@ def forged_certificates(words: Mapping[str, Word]) -> dict[str, list[Word]]:
 class PartyAttack:
     """Tries it at each party and counts what was refused."""
 
-    def __init__(self, institution: Institution, site: Site, ready: PartyRefusals, tell: Teller) -> None:
-        """Take whose parties are attacked, and what was prepared."""
+    def __init__(
+        self, institution: Institution, site: Site, ready: PartyRefusals, tell: Teller, *, refused: int = 0
+    ) -> None:
+        """Take whose parties are attacked, what was prepared, and how much they have refused by then."""
         self._layout, self._site, self._tell = institution.layout, site, tell
         self._case, self._honest = ready.case, ready.honest
         self._wallet: Wallet = next(one for one in institution.policy.wallets if one.label == LABEL)
-        self.refused = 0
+        self.refused = refused
 
     def play(self) -> int:
         """Try everything; return how many tries were refused with a typed answer.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.documents.consent import Decision
 from core.names import native_asset, token_asset
+from demo.institution import POLICY_ADMINS
 from demo.layout import PARTIES, ROOT
 from demo.lease_check import lease_play
 from demo.log_check import LogCheck
@@ -21,7 +22,7 @@ from demo.refusals import refusals_play, refusals_prepare
 from demo.services.processes import ServiceError
 from demo.site import courier_name
 from demo.steps import run_as
-from demo.warm import Warm
+from demo.warm import SMALL, Warm
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -79,18 +80,23 @@ class Story:
         self._approve(token, rita, ravi)
         self._reject(tessa, rita, wallet.id, native_asset(wallet.chain))
         warm = Warm(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
-        shared = warm.pay("0.5", "Collateral from the shared key")
-        self.tell.step("tessa asks for 0.5 ETH from Warm, whose key no machine holds; both officers approve")
+        shared = warm.pay(SMALL, "Collateral from the shared key")
+        self.tell.step(f"tessa asks for {SMALL} ETH from Warm, whose key no machine holds; both officers approve")
         for reference in (ether, token, shared):
             self._await(tessa, reference)
         proofs = [beside.submit(self._prove, reference) for reference in (ether, shared)]
         prepared = ready.result()
         late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
         self._await(tessa, late)
-        parties = warm.play(partial(self._await, tessa))
-        besieged = beside.submit(party_refusals_prepare, self.institution, self.site)
+        adam, anna = (Browser(self.institution, name) for name in POLICY_ADMINS)
+        parties = warm.play(partial(self._await, tessa), (adam, anna))
         refused = self._refuse(prepared)
-        parties["refused"] = PartyAttack(self.institution, self.site, besieged.result(), self.tell).play()
+        warm.recover(partial(self._await, tessa))
+        besieged = party_refusals_prepare(self.institution, self.site)
+        self.tell.chapter("The attacker goes to each party, past everything else")
+        parties["refused"] = PartyAttack(
+            self.institution, self.site, besieged, self.tell, refused=warm.refused
+        ).play()
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
         self.tell.chapter("Outsiders check")
         for proof in proofs:

@@ -34,6 +34,7 @@ def test_the_story_ends_well(state: Path, mode: tuple[str, ...]) -> None:
     assert last["refused"] >= 8
     parties = last["parties"]
     assert (parties["one_down"], parties["two_down"], parties["three_down"]) == ("signed", "waits", "waits")
+    assert (parties["degraded"], parties["degraded_too_large"]) == ("signed", "denied")
     assert parties["all_back"] == "confirmed"
     assert parties["refused"] >= 5 * 8
     assert last["audit"] == "verified"
