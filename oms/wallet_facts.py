@@ -146,9 +146,12 @@ class WalletFacts:
                 f"{missing} of {self.size.held} parties do not answer, and {self.size.sign} sign: nothing can be"
                 " signed before some are back, or were restored from their backups."
             )
+        goes_on = self.up >= self.size.certify
         return (
-            f"{missing} of {self.size.held} parties do not answer. If they are lost for good, empty this wallet into"
-            f" another one while {self.size.sign} can still sign."
+            f"{missing} of {self.size.held} parties do not answer."
+            f" {'Cases go on.' if goes_on else f'Cases wait: each takes the word of {self.size.certify}.'} What is lost"
+            f" for good is restored from its backup; or empty this wallet into another one while {self.size.sign} can"
+            " still sign."
         )
 
 
