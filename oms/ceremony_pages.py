@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from approvals.roles import Permission, api_needs, may, needs
 from approvals.selectors import consent_list_for_subject
 from core.canonical import canonical, parse
+from core.documents.control import CeremonyKind
 from custody.ceremony_export import EXPORT_NAME, ceremony_export, transcript_data
 from custody.ceremony_schedule import refresh_days_set
 from custody.ceremony_selectors import (
@@ -38,7 +39,7 @@ from oms.ceremonies import ceremony_propose, ceremony_said
 from oms.ceremony_commands import commands_of
 from oms.ceremony_forms import AbandonForm, CeremonyFilter, CeremonyForm, ReminderForm
 from oms.ceremony_kinds import KINDS, Choice, kind_read, needed_words, wallets_for
-from oms.ceremony_watch import refresh_rows
+from oms.ceremony_watch import parties_up, refresh_rows
 from oms.ceremony_words import progress_table, step_words, view_of
 from oms.consent_standing import voices_of
 from oms.errors import FormError
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
-    from core.documents.control import CeremonyKind
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
     from custody.models import KeyCeremony
@@ -128,6 +128,21 @@ def ceremony_new(request: HttpRequest) -> HttpResponse:
         return redirect("oms:ceremony", made.digest)
     context |= {"form": form, "needed": needed_words(wallet=wallet) if wallet and len(wallet.signers) > 1 else ""}
     return render(request, "oms/ceremony_new.html", context, status=_UNPROCESSABLE if posted else 200)
+
+
+@never_cache
+@require_GET
+@needs(Permission.RUN)
+def ceremony_degraded(request: HttpRequest, account: str) -> HttpResponse:
+    """Lead to the draft of a degraded mode in which the parties are chosen that answered lately."""
+    del request
+    policy = policy_active()
+    wallet = None if policy is None else next((one for one in policy.wallets if one.id == account), None)
+    if wallet is None:
+        raise Http404("The policy in force names no such wallet.")
+    up = parties_up(wallet=wallet, now=timezone.now())
+    asked = [("kind", CeremonyKind.DEGRADED.value), ("wallet", wallet.id), *(("signer", name) for name in up)]
+    return redirect(f"{reverse('oms:ceremony_new')}?{urlencode(asked)}")
 
 
 def _draft(request: HttpRequest, form: CeremonyForm) -> KeyCeremony | None:

@@ -10,11 +10,14 @@ from audit.alarms import alarm_follow
 from audit.models import Severity
 from audit.tags import AuditTag
 from audit.watch import round_claim
+from core.certificate import certificate_size
 from core.documents.control import CeremonyKind
 from core.documents.roster import WalletKind
 from custody.ceremony_selectors import going_now, last_done, refresh_days_of
 from custody.ceremony_services import ceremonies_expire
 from custody.models import WalletKey
+from oms.models import SignerSighting
+from oms.signer_watch import SILENT_AFTER
 from policies.selectors import policy_active
 
 if TYPE_CHECKING:
@@ -62,6 +65,14 @@ def _refresh(wallet: Wallet, now: dt.datetime) -> Refresh:
     due = since is None or now - since >= dt.timedelta(days=days)
     going = going_now(wallet=wallet.id, kind=CeremonyKind.REFRESH)
     return Refresh(wallet=wallet, days=days, since=since, last=last, going=going, due=due)
+
+
+def parties_up(*, wallet: Wallet, now: dt.datetime) -> tuple[str, ...]:
+    """Return the parties of a wallet that answered lately, no more than a degraded mode takes. A claim, for forms."""
+    seen = SignerSighting.objects.filter(signer__in=wallet.signers, problem="", seen_at__gt=now - SILENT_AFTER)
+    names = set(seen.values_list("signer", flat=True))
+    most = certificate_size(len(wallet.signers), wallet.threshold) - 1
+    return tuple(name for name in wallet.signers if name in names)[:most]
 
 
 def ceremonies_sweep(*, now: dt.datetime) -> int:

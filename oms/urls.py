@@ -46,6 +46,7 @@ urlpatterns = [
     path("wallets/<str:account>/", wallet_pages.wallet, name="wallet"),
     path("wallets/<str:account>/key/", key_pages.wallet_key, name="wallet_key"),
     path("wallets/<str:account>/empty/", emptying_pages.wallet_empty, name="wallet_empty"),
+    path("wallets/<str:account>/degraded/", ceremony_pages.ceremony_degraded, name="ceremony_degraded"),
     path("ceremonies/", ceremony_pages.ceremonies, name="ceremonies"),
     path("ceremonies/new/", ceremony_pages.ceremony_new, name="ceremony_new"),
     path("ceremonies/reminders/", ceremony_pages.ceremony_reminder, name="ceremony_reminder"),

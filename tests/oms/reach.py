@@ -90,6 +90,7 @@ PAGES: dict[str, frozenset[Role] | str] = {
     "oms:ceremony_transcript": WATCHERS,
     "oms:ceremony_new": RUNNERS,
     "oms:ceremony_file": RUNNERS,
+    "oms:ceremony_degraded": RUNNERS,
     "oms:ceremony_reminder": RUNNERS,
     "oms:ceremony_consent": DECIDERS | RUNNERS,
     "oms:prices": RUNNERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from custody.ceremony_selectors import refresh_days_of
 from custody.models import CeremonyPlan, KeyCeremony
 from custody.services import wallet_create
 from oms.ceremony_watch import ceremonies_sweep
+from oms.models import SignerSighting
 from tests.custody.ceremony_rig import PORT, REFRESHED, Rig
 from tests.factories.ceremonies import recovery_key
 from tests.factories.world import CHAIN
@@ -327,6 +329,29 @@ def test_people_are_reminded_of_a_refresh(rig: Rig) -> None:
     ceremonies_sweep(now=rig.now)
     assert due.exists()
     assert "kind=refresh" in client.get("/ceremonies/").content.decode()
+
+
+def test_the_short_way_to_a_degraded_mode_and_a_ban(rig: Rig) -> None:
+    client, now = person(rig, "olga"), timezone.now()
+    for name in ("party-1", "party-3", "party-4"):
+        SignerSighting.objects.create(signer=name, asked_at=now, seen_at=now)
+    SignerSighting.objects.create(signer="party-2", asked_at=now, seen_at=now, problem="no answer")
+    SignerSighting.objects.create(signer="party-5", asked_at=now, seen_at=now - dt.timedelta(hours=1))
+    answer = client.get(reverse("oms:ceremony_degraded", args=[rig.wallet.id]), follow=True)
+    text = answer.content.decode()
+    assert text.count("checked") == 3
+    for name in ("party-1", "party-3", "party-4"):
+        assert (
+            f'value="{name}" aria-describedby="signers-notes" id="id_signers_{int(name[-1]) - 1}" checked' in text
+        ), name
+    assert client.get(reverse("oms:ceremony_degraded", args=["x"])).status_code == 404
+    text = client.get(reverse("oms:wallet", args=[rig.wallet.id])).content.decode()
+    assert "Go on without the parties that are away" in text
+    assert "kind=ban" in text
+    assert (
+        "Order a ceremony"
+        not in person(rig, "rita").get(reverse("oms:wallet", args=[rig.wallet.id])).content.decode()
+    )
 
 
 def test_a_refresh_ends_the_reminder(rig: Rig) -> None:
