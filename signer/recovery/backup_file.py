@@ -36,7 +36,7 @@ BACKUP, RELEASED, DRILL = "countersign.backup.v1", "countersign.released.v1", "c
 FILE_BYTES = 4 * 1024 * 1024
 """The most that is read of any of these files."""
 _NONCE_BYTES, _KEY_BYTES = 12, 32
-_SEALED_BYTES = 2 * 1024 * 1024
+_SHARE_BYTES = 2 * 1024 * 1024
 _WRAPPED = Base64Url(most=1024)
 
 
@@ -65,7 +65,7 @@ class Backup(BackupName):
     kind: str = of(Constant(BACKUP))
     wrapped_key: bytes = of(_WRAPPED)
     nonce: bytes = of(Base64Url(least=_NONCE_BYTES, most=_NONCE_BYTES))
-    sealed: bytes = of(Base64Url(most=_SEALED_BYTES))
+    sealed: bytes = of(Base64Url(most=_SHARE_BYTES))
 
     @property
     def digest(self) -> str:
