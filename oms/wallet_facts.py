@@ -147,10 +147,9 @@ class WalletFacts:
                 " signed before some are back, or were restored from their backups."
             )
         goes_on = self.up >= self.size.certify
+        cases = "Cases go on." if goes_on else f"Cases wait: each takes the word of {self.size.certify}."
         return (
-            f"{missing} of {self.size.held} parties do not answer."
-            f" {'Cases go on.' if goes_on else f'Cases wait: each takes the word of {self.size.certify}.'} What is lost"
-            f" for good is restored from its backup; or empty this wallet into another one while {self.size.sign} can"
+            f"{missing} of {self.size.held} parties do not answer. {cases} What is lost for good is restored from its backup; or empty this wallet into another one while {self.size.sign} can"
             " still sign."
         )
 
