@@ -2,7 +2,8 @@
 
 Run as ``python -m tests.bench.mpc``. Each party is a process with a token of its own; a round is a new case that all
 verify, reserve (fsynced), certify and sign, carried by a relay. Beside it, in the same round, the library's protocol
-with all signers in this process and nothing around it. Last line: JSON.
+with all signers in this process and nothing around it. A key is made, and its shares renewed by ceremony with their
+tests and proofs, among the same processes. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.canonical import canonical
+from core.schema import write_struct
+from courier.found import found
 from mpc import DkgSession, RefreshSession, Share, SignSession
 from signer.config import load_config
 from signer.console import open_hsm
 from signer.party.shares import ShareName, ShareStore
 from tests.party.renewing import generate, order, planned, refresh
-from tests.party.rig import Group, found, relay_to
+from tests.party.rig import Founded, Group, plan_of, relay_to, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from courier.relay import Relay
+    from tests.party.rig import Process
 
     Session = DkgSession | RefreshSession | SignSession
 
@@ -107,15 +112,33 @@ def _unwrapped(group: Group) -> float:
         hsm.close()
 
 
-def _ceremonies(group: Group, relay: Relay) -> dict[str, float]:
+def _ceremonies(group: Group, parties: dict[str, Process]) -> dict[str, float]:
     """Time whole ceremonies among running parties, from the order to the last party's word: a key, and new shares.
 
     Beside them stands the bare protocol in this process (`library_…`). The shares' tests are part of a refresh.
     """
     ordered, plan = planned(group)
-    made = _ms(lambda: generate(relay, ordered, plan))
     renewal = order(group)
-    return {"dkg_3of5_ms": made, "refresh_3of5_ms": _ms(lambda: refresh(group, relay, renewal))}
+    # Connections of their own: parties drop those that were idle meanwhile.
+    with relay_to(parties) as relay:
+        made = _ms(lambda: generate(relay, ordered, plan))
+        return {"dkg_3of5_ms": made, "refresh_3of5_ms": _ms(lambda: refresh(group, relay, renewal))}
+
+
+def _key_of_processes(base: Path, threshold: int, parties: int) -> tuple[Founded, float]:
+    """Make a key among processes; return it and how long that took from the first word to the address, ms."""
+    plan = plan_of(base, threshold, tuple(f"party-{place}" for place in range(1, parties + 1)))
+    file = base / "plan.json"
+    file.write_bytes(canonical(write_struct(plan, "plan")))
+    with ExitStack() as stack:
+        sockets = {
+            party.id: stack.enter_context(serving(base / party.id, "found", str(file), "--expect", plan.digest)).path
+            for party in plan.parties
+        }
+        began = time.perf_counter()
+        said = found(plan, sockets)
+        spent_ms = (time.perf_counter() - began) * 1000
+    return Founded(base, plan, next(iter(said.values()))), spent_ms
 
 
 def main() -> int:
@@ -123,10 +146,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cs-bench-") as folder, ExitStack() as stack:
         base = Path(folder)
         print("making a 3-of-5 key and a 2-of-3 key among processes")
-        began = time.perf_counter()
-        five = Group(found(base / "five", 3, 5), base / "of-five")
-        made_s = time.perf_counter() - began
-        three = Group(found(base / "three", 2, 3), base / "of-three")
+        founded, dkg_ms = _key_of_processes(base / "five", 3, 5)
+        five = Group(founded, base / "of-five")
+        three = Group(_key_of_processes(base / "three", 2, 3)[0], base / "of-three")
         shares: dict[int, Share] = {}
         library_dkg = _ms(lambda: shares.update(_made(3, 5)))
         small = _made(2, 3)
@@ -141,11 +163,12 @@ def main() -> int:
             "ecdsa_2of3_p50_ms": statistics.median(two),
             "library_3of5_p50_ms": statistics.median(bare),
             "library_2of3_p50_ms": statistics.median(two_bare),
-            "founding_3of5_s": made_s,
+            "dkg_3of5_ms": dkg_ms,
+            "refresh_3of5_ms": _ms(lambda: refresh(five, large_relay, order(five))),
             "library_dkg_3of5_ms": library_dkg,
             "library_refresh_3of5_ms": _ms(lambda: _refreshed(shares)),
             "unwrap_p50_ms": _unwrapped(five),
-            **_ceremonies(five, large_relay),
+            **_ceremonies(five, up_five),
         }
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
     return 0
