@@ -19,7 +19,7 @@ WANTED = {
     "first-start", "policy-change", "halt-and-resume", "onboarding", "lost-quorum", "signer-replacement",
     "stuck-transaction", "log-alarm", "node-disagreement", "suspicious-request", "backup-and-restore",
     "share-backup", "lost-party", "party-ban", "key-destruction", "evidence-export", "consent-page", "recovery-keys", "lost-key", "offboarding",
-    "key-rotation", "degraded-mode",
+    "key-rotation", "degraded-mode", "ceremonies",
 }  # fmt: skip
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _PEOPLE = "– (people)"  # noqa: RUF001 - as the pages write it
