@@ -149,8 +149,8 @@ class WalletFacts:
         goes_on = self.up >= self.size.certify
         cases = "Cases go on." if goes_on else f"Cases wait: each takes the word of {self.size.certify}."
         return (
-            f"{missing} of {self.size.held} parties do not answer. {cases} What is lost for good is restored from its backup; or empty this wallet into another one while {self.size.sign} can"
-            " still sign."
+            f"{missing} of {self.size.held} parties do not answer. {cases} What is lost for good is restored from its"
+            f" backup; or empty this wallet into another one while {self.size.sign} can still sign."
         )
 
 
