@@ -18,7 +18,8 @@ PROCEDURES = [page for page in PAGES if page.name != "README.md"]
 WANTED = {
     "first-start", "policy-change", "halt-and-resume", "onboarding", "lost-quorum", "signer-replacement",
     "stuck-transaction", "log-alarm", "node-disagreement", "suspicious-request", "backup-and-restore",
-    "share-backup", "lost-party", "party-ban", "key-destruction", "evidence-export", "consent-page", "recovery-keys", "lost-key", "offboarding",
+    "share-backup", "lost-party", "party-ban", "key-destruction", "evidence-export", "consent-page", "recovery-keys",
+    "lost-key", "offboarding",
     "key-rotation", "degraded-mode", "ceremonies",
 }  # fmt: skip
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
