@@ -83,6 +83,9 @@ class Connection:
         return answer
 
     def _exchange(self, frame: bytes, deadline: float) -> object:
+        if self._socket is not None and _was_closed(self._socket):
+            # A signer drops whoever says nothing for a while; nothing was sent yet, so nothing is said twice.
+            self.close()
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             _wait_until(self._socket, deadline)
@@ -108,6 +111,18 @@ def exchange(socket_path: str, request: dict[str, object], timeout: float) -> di
         return connection.ask(request)
     finally:
         connection.close()
+
+
+def _was_closed(peer: socket.socket) -> bool:
+    """Whether the other end has ended a connection over which no answer is due, or sent what nobody asked for."""
+    peer.settimeout(0)
+    try:
+        peer.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _wait_until(connection: socket.socket, deadline: float) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from courier.client import ANSWER_BYTES, CourierError, exchange
+from courier.client import ANSWER_BYTES, Connection, CourierError, exchange
 from courier.settings import CourierSettingError, broker_url, signer_sockets
 from courier.tasks import carry
 
@@ -110,6 +110,25 @@ def test_the_timeout_is_for_all_of_it(serve: Callable[..., str]) -> None:
     began = time.monotonic()
     assert code_of(path, 0.5) == "timeout"
     assert time.monotonic() - began < 1.5
+
+
+def test_a_connection_that_was_dropped_between_two_requests_is_made_anew(serve: Callable[..., str]) -> None:
+    dropped = threading.Event()
+
+    def answer_once(peer: socket.socket) -> None:
+        (length,) = struct.unpack(">I", peer.recv(4))
+        peer.recv(length)
+        peer.sendall(framed(b'{"ok":true}'))
+        peer.close()
+        dropped.set()
+
+    serve(answer_once)
+    connection = Connection(serve(answer_once), 5)
+    for _ in range(2):
+        assert connection.ask({"v": 1, "op": "status"}) == {"ok": True}
+        assert dropped.wait(5)
+        dropped.clear()
+    connection.close()
 
 
 def test_nobody_there(place: Path) -> None:
