@@ -94,6 +94,12 @@ class Wallet(models.Model):
         return self.kind == WalletKind.MPC.value
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """Who is asked, in the policy's order; nobody where the row does not say it properly."""
+        problem = signers_problem(signers=self.signers, threshold=self.threshold, shared=self.is_shared)
+        return () if problem else tuple(self.signers)
+
+    @property
     def roster(self) -> RosterWallet:
         """The wallet as a policy names it."""
         return RosterWallet(
@@ -101,7 +107,7 @@ class Wallet(models.Model):
             label=self.label,
             kind=WalletKind(self.kind),
             public_key=bytes.fromhex(self.public_key),
-            signers=tuple(self.signers),
+            signers=self.asked,
             threshold=self.threshold,
         )
 

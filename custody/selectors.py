@@ -97,7 +97,7 @@ def module_find(*, manufacturer: str, model: str, firmware: str) -> HsmModule | 
 
 def signers_asked() -> list[str]:
     """Return the roster ids of all who are asked to sign for any wallet."""
-    return sorted({name for named in Wallet.objects.values_list("signers", flat=True) for name in named})
+    return sorted({name for wallet in Wallet.objects.all() for name in wallet.asked})
 
 
 def job_find(*, intent_digest: str) -> Job | None:

@@ -108,6 +108,17 @@ def attempt_fees(job: Job) -> Fees | None:
     return Fees(most=job.attempt_most, tip=job.attempt_tip)
 
 
+def _someone(job: Job) -> None:
+    """Refuse to guess whom to ask.
+
+    Raises:
+        SignerWaitsError: If the wallet's row does not name its signers properly.
+    """
+    if not job.wallet.asked:
+        code = "wallet"
+        raise SignerWaitsError(code, f"the row of wallet {job.wallet.label} does not name its signers properly")
+
+
 def signer_ask(*, job: Job, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
     """Hand a case to the wallet's signer, or to its parties, and check what comes back.
 
@@ -116,11 +127,12 @@ def signer_ask(*, job: Job, bundle: Bundle, now: dt.datetime) -> Signature | Ref
         SignerAnswerError: If the bytes are anything else than what was asked for.
     """
     outside_transaction("a signer asked")
+    _someone(job)
     failpoint("custody.sign.before_request")
     if job.wallet.is_shared:
         answer = party_sign(wallet=job.wallet, bundle=bundle, now=now)
     else:
-        answer = read_signature(signer_port().request(job.wallet.signers[0], sign_frame(bundle)), bundle=bundle)
+        answer = read_signature(signer_port().request(job.wallet.asked[0], sign_frame(bundle)), bundle=bundle)
     failpoint("custody.sign.after_answer")
     return answer
 
@@ -132,9 +144,10 @@ def lane_status(*, job: Job) -> LaneStatus:
         SignerWaitsError: If there is no usable answer.
     """
     outside_transaction("a signer asked")
+    _someone(job)
     if job.wallet.is_shared:
         return party_lane(wallet=job.wallet, intent=job.intent_digest)
-    return read_status(signer_port().request(job.wallet.signers[0], status_frame()), wallet=job.wallet_id)
+    return read_status(signer_port().request(job.wallet.asked[0], status_frame()), wallet=job.wallet_id)
 
 
 def _ask(job: Job, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
@@ -242,7 +255,7 @@ def _without_lease(job: Job, error: SignerWaitsError) -> list[str]:
     """Return who says that it has no lease: the others' need no asking."""
     if isinstance(error, PartiesWaitError):
         return [name for name, no in error.outcome.refusals.items() if no.code == Refusal.LEASE]
-    return list(job.wallet.signers)
+    return list(job.wallet.asked)
 
 
 def _wait(claim: Claim, error: SignerWaitsError, now: dt.datetime) -> None:

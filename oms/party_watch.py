@@ -62,18 +62,18 @@ def presence_of(*, wallet: Wallet, now: dt.datetime) -> Presence | None:
         wallet: The wallet.
         now: The current time.
     """
-    if not wallet.is_shared:
+    if not wallet.is_shared or not wallet.asked:
         return None
-    seen = {row.signer: row for row in SignerSighting.objects.filter(pk__in=wallet.signers)}
-    if not all(name in seen for name in wallet.signers):
+    seen = {row.signer: row for row in SignerSighting.objects.filter(pk__in=wallet.asked)}
+    if not all(name in seen for name in wallet.asked):
         return None
-    up = tuple(name for name in wallet.signers if _is_up(seen[name], now))
+    up = tuple(name for name in wallet.asked if _is_up(seen[name], now))
     return Presence(
         up=up,
-        away=tuple(name for name in wallet.signers if name not in up),
+        away=tuple(name for name in wallet.asked if name not in up),
         new=any(row.seen_at is None for row in seen.values()),
         threshold=wallet.threshold,
-        needed=certificate_size(len(wallet.signers), wallet.threshold),
+        needed=certificate_size(len(wallet.asked), wallet.threshold),
     )
 
 

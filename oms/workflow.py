@@ -227,8 +227,8 @@ def _verdict(case: _Rechecked, wallet: Wallet | None) -> tuple[_Verdict, str]:
 
 def _signers_behind(wallet: Wallet, digest: str, now: dt.datetime) -> str:
     """Say why too few signers of a wallet have taken the version yet, or nothing: they would refuse it for good."""
-    behind = [why for name in wallet.signers if (why := signer_behind(signer=name, digest=digest, now=now))]
-    spare = len(wallet.signers) - certificate_size(len(wallet.signers), wallet.threshold)
+    behind = [why for name in wallet.asked if (why := signer_behind(signer=name, digest=digest, now=now))]
+    spare = len(wallet.asked) - certificate_size(len(wallet.asked), wallet.threshold)
     return "; ".join(behind) if len(behind) > spare else ""
 
 

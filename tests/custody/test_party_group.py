@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from coincurve import PrivateKey
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.utils import timezone
 
 from chains.services import chain_create
@@ -19,11 +21,12 @@ from core.evm import address_of
 from custody.answers import Refused
 from custody.errors import SignerWaitsError
 from custody.leases import lease_forget, leases_sweep
-from custody.models import Wallet
+from custody.models import Job, Wallet
 from custody.nonces import LaneStatus, Reading, refusal_read
 from custody.parties import line
 from custody.parties.group import No, Outcome, PartiesWaitError, group_lane, group_read
 from custody.services import wallet_create
+from custody.signing import lane_status
 from tests.factories.world import CHAIN
 
 if TYPE_CHECKING:
@@ -171,3 +174,29 @@ def test_leases_are_asked_for_at_once_by_every_party_of_every_wallet(port: type[
     assert sorted(port.asked) == ["hsm-1 challenge", *(f"{name} challenge" for name in FIVE)]
     leases_sweep(now=timezone.now() + dt.timedelta(seconds=5))
     assert len(port.asked) == 6, "who says nothing is not asked with every sweep"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("signers", [None, "party-1", [], {}, 7, [["party-1"]], ["party-1"] * 5, ["../x", "b", "c"]])
+def test_a_row_that_was_edited_asks_nobody_and_stops_no_other(
+    port: type[Port],
+    settings: Any,  # noqa: ANN401 - pytest-django's wrapper
+    signers: object,
+) -> None:
+    chain_create(actor="x", caip2=CHAIN, name="Dev chain", native_symbol="ETH", confirmation_depth=3)
+    for names, kind, threshold in ((FIVE, WalletKind.MPC, 3), (("hsm-1",), WalletKind.HSM, 1)):
+        key = PrivateKey().public_key.format(compressed=False)
+        caip10 = f"{CHAIN}:{address_of(key)}"
+        wallet_create(
+            actor="x", caip10=caip10, label="w", kind=kind, public_key=key, signers=names, threshold=threshold
+        )
+    with suppress(IntegrityError):
+        Wallet.objects.filter(kind="mpc").update(signers=signers)
+        shared = Wallet.objects.get(kind="mpc")
+        assert (shared.asked, shared.roster.signers) == ((), ())
+        with pytest.raises(SignerWaitsError, match="does not name its signers properly"):
+            lane_status(job=Job(wallet=shared, intent_digest=A))
+        settings.COUNTERSIGN_WITNESSES = {"w1": "http://127.0.0.1:1"}
+        lease_forget(signer="hsm-1")
+        leases_sweep(now=timezone.now())
+        assert port.asked == ["hsm-1 challenge"]
