@@ -202,6 +202,8 @@ def reserve_script(case: Case) -> Script[Signed | Words]:
     if stored is not None:
         return Signed(signature=stored, certificate=None)
     epochs = {name: epoch for name in names if isinstance(epoch := looked.get(name), int)}
+    if len(set(epochs.values())) > 1:
+        epochs = yield from catch_up(case.wallet, epochs)
     # Nobody reserves a nonce for a case that too few would reserve it for.
     needed = case.needed
     if len(epochs) < needed:
@@ -220,6 +222,35 @@ def reserve_script(case: Case) -> Script[Signed | Words]:
         raise ScriptError(f"{len(agreed)} parties reserved it, {needed} have to", refused, agreed=agreed)
     words, epochs = {name: heard[0][name] for name in agreed}, {name: epochs[name] for name in agreed}
     return Words(binding=most[0][0], words=words, epochs=epochs, refused=refused, needed=needed)
+
+
+def catch_up(wallet: Wallet, epochs: Mapping[str, int]) -> Script[dict[str, int]]:
+    """Bring parties that use an older epoch of their shares the proof of the newest that anybody says it uses.
+
+    Args:
+        wallet: Whose shares.
+        epochs: The epoch that each party says it uses, by its roster id.
+
+    Returns:
+        The epochs that they say now.
+    """
+    newest, now = max(epochs.values()), dict(epochs)
+    ahead = [name for name in epochs if epochs[name] == newest]
+    told, _ = yield Batch(step="status", frames={name: {"op": "status"} for name in ahead})
+    shares = [one.get("shares") for one in told.values()]
+    mine = [one.get(wallet.id) for one in shares if isinstance(one, dict)]
+    named = [one.get("ceremony") for one in mine if isinstance(one, dict)]
+    for ceremony in sorted({one for one in named if isinstance(one, str)}):
+        empty: Json = {"ceremony": ceremony, "kept": [], "tests": [], "activated": []}
+        asked, _ = yield Batch(step="ask", frames={name: {"op": "refresh", "proof": empty} for name in ahead})
+        for proof in [one["proof"] for one in asked.values() if isinstance(one.get("proof"), dict)]:
+            frames: dict[str, Json] = {
+                name: {"op": "refresh", "proof": proof} for name, epoch in now.items() if epoch < newest
+            }
+            for name, one in (yield Batch(step="activate", frames=frames))[0].items():
+                active = one.get("active")
+                now[name] = active if type(active) is int else now[name]
+    return now
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
