@@ -21,7 +21,7 @@ from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
 from demo.keepers import keepers_make, keepers_pin
 from demo.layout import ROOT, Layout
 from demo.parties import LABEL, parties_make, parties_pin
-from demo.steps import Console, run_as
+from demo.steps import Console, Consoles, run_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,18 +79,18 @@ def _fund(node: Node, token: str, wallet: str) -> None:
     node.call("eth_sendTransaction", {"from": issuer, "to": token, "data": data})
 
 
-def _make_keys(layout: Layout, callers: list[int]) -> list[dict[str, str]]:
+def _make_keys(layout: Layout, consoles: Consoles, callers: list[int]) -> list[dict[str, str]]:
     """Have the signer make its token and the wallets' keys."""
     uid = layout.accounts.signer
     allowed = [word for caller in callers for word in ("--allow-uid", str(caller))]
-    run_as(
-        uid,
+    consoles.run(
+        *("signer", uid),
         *("-m", "signer", "init", "--state", layout.signer, "--signer-id", SIGNER_ID, "--role", "hsm"),
         *("--socket", layout.socket_dir / "signer.sock", *allowed),
     )
     keys = []
     for label in WALLETS:
-        printed = run_as(uid, "-m", "signer", "keygen", "--state", layout.signer, "--label", label)
+        printed = consoles.run("signer", uid, "-m", "signer", "keygen", "--state", layout.signer, "--label", label)
         keys.append({**json.loads(printed.strip().splitlines()[-1]), "label": label})
     return keys
 
@@ -112,16 +112,17 @@ def _sign_genesis(policy: Policy, cast: Cast, layout: Layout) -> list[Path]:
     return files
 
 
-def _install_pins(layout: Layout, cast: Cast, policy: Policy, signed: Path) -> None:
+def _install_pins(layout: Layout, consoles: Consoles, cast: Cast, policy: Policy, signed: Path) -> None:
     """Install the pins where people would compare the digest: at the signers' and the consent host's console."""
     accounts, digest = layout.accounts, policy.digest
     with ThreadPoolExecutor(3) as beside:
         others = (
-            beside.submit(keepers_pin, layout, policy, signed),
+            beside.submit(keepers_pin, layout, consoles, policy, signed),
             beside.submit(attester_pin, layout, policy),
-            beside.submit(parties_pin, layout, policy, signed),
+            beside.submit(parties_pin, layout, consoles, policy, signed),
         )
-        run_as(accounts.signer, "-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
+        pin = ("-m", "signer", "pin", "--state", layout.signer, signed, "--expect", digest)
+        consoles.run("signer", accounts.signer, *pin)
         run_as(accounts.consent, "-m", "consent", "pin", "--root", layout.consent, signed, "--expect", digest)
         for other in others:
             other.result()
@@ -136,21 +137,33 @@ def web_origin() -> str:
 
 
 def _all_keys(
-    layout: Layout, node: Node, token: str, caller: int | None, tell: Teller
+    layout: Layout, consoles: Consoles, node: Node, token: str, *, caller: int | None, tell: Teller
 ) -> tuple[list[Mapping[str, str]], dict[str, str]]:
     """Have everybody make their keys at once; return those of wallets, and what the description leaves open."""
     callers = [os.geteuid() if caller is None else caller]
     with ThreadPoolExecutor(3) as beside:
-        kept = beside.submit(keepers_make, layout, callers)
-        shared = beside.submit(parties_make, layout, callers, caller, DESCRIPTION)
+        kept = beside.submit(keepers_make, layout, consoles, callers)
+        shared = beside.submit(parties_make, layout, consoles, callers, caller, DESCRIPTION)
         attested = beside.submit(attester_make, layout, node, token)
-        keys: list[Mapping[str, str]] = [*_make_keys(layout, callers)]
+        keys: list[Mapping[str, str]] = [*_make_keys(layout, consoles, callers)]
         tell.step("the signer makes its token and the wallets' keys (secp256k1, not extractable)")
         replacements = {"token": token, **attested.result(), **kept.result()}
         tell.step("the log's signer makes its token and key (Ed25519), the witness and the attester their keys")
         made = shared.result()
     tell.step("five parties, each with a token of its own, make the key of wallet Warm: 3 of 5 sign, nobody holds it")
     return [*keys, made.wallet_key], {**replacements, **made.replacements}
+
+
+def _fund_all(layout: Layout, node: Node, token: str, keys: list[Mapping[str, str]], tell: Teller) -> list[Path]:
+    """Give every wallet ether and tokens on the demo chain; return the files that name their keys."""
+    files = []
+    for key in keys:
+        _fund(node, token, key["address"])
+        files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
+        files[-1].write_text(json.dumps(key), encoding="utf-8")
+        kind = "five parties" if key["label"] == LABEL else "HSM"
+        tell.step(f"wallet {key['label']} ({kind}): {key['address']}, funded on the demo chain")
+    return files
 
 
 def _agree(layout: Layout, cast: Cast, web: Console, compiling: list[object], tell: Teller) -> Policy:
@@ -199,23 +212,18 @@ def found(
         tell: Where progress is told.
     """
     cast, token = Cast(), _deploy_token(node)
-    keys, replacements = _all_keys(layout, node, token, caller, tell)
-    key_files = []
-    for key in keys:
-        _fund(node, token, key["address"])
-        key_files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
-        key_files[-1].write_text(json.dumps(key), encoding="utf-8")
-        kind = "five parties" if key["label"] == LABEL else "HSM"
-        tell.step(f"wallet {key['label']} ({kind}): {key['address']}, funded on the demo chain")
-    enrolments = cast.enrolment_write(layout.papers)
-    sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
-    tables()
-    compiling = ["--description", DESCRIPTION, *sets, "--wallet-key", *key_files, "--enrolment", *enrolments]
-    policy = _agree(layout, cast, web, compiling, tell)
-    with ThreadPoolExecutor(1) as beside:
-        seeded = beside.submit(_seed, layout, cast, node, web)
-        _install_pins(layout, cast, policy, _signed(layout))
-        seeded.result()
+    with Consoles(layout.logs) as consoles:
+        keys, replacements = _all_keys(layout, consoles, node, token, caller=caller, tell=tell)
+        key_files = _fund_all(layout, node, token, keys, tell)
+        enrolments = cast.enrolment_write(layout.papers)
+        sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
+        tables()
+        compiling = ["--description", DESCRIPTION, *sets, "--wallet-key", *key_files, "--enrolment", *enrolments]
+        policy = _agree(layout, cast, web, compiling, tell)
+        with ThreadPoolExecutor(1) as beside:
+            seeded = beside.submit(_seed, layout, cast, node, web)
+            _install_pins(layout, consoles, cast, policy, _signed(layout))
+            seeded.result()
     tell.step("pins installed at every signer's and at the consent host's console; the witness told its log's name")
     return Institution(layout=layout, cast=cast, policy=policy, token=token, node=node)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from core.checkpoint import log_origin
 from core.documents.roster import SignerRole
-from demo.steps import run_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from core.documents.policy import Policy
     from demo.layout import Layout
+    from demo.steps import Consoles
 
 LOG_SIGNER_ID, WITNESS_ID = "log-1", "witness-1"
 
@@ -45,11 +45,12 @@ class Roots:
         return ("--log", log, "--witness", witness)
 
 
-def keepers_make(layout: Layout, callers: Sequence[int]) -> dict[str, str]:
+def keepers_make(layout: Layout, consoles: Consoles, callers: Sequence[int]) -> dict[str, str]:
     """Have both make their keys.
 
     Args:
         layout: Prepared folders.
+        consoles: Where people take the steps.
         callers: Users that may reach the log signer's socket.
 
     Returns:
@@ -57,25 +58,25 @@ def keepers_make(layout: Layout, callers: Sequence[int]) -> dict[str, str]:
     """
     uid = layout.accounts.log
     allowed = [word for caller in callers for word in ("--allow-uid", str(caller))]
-    run_as(
-        uid,
+    consoles.run(
+        *("log", uid),
         *("-m", "signer", "init", "--state", layout.log, "--signer-id", LOG_SIGNER_ID, "--role", "log"),
         *("--socket", layout.log_socket, *allowed),
     )
-    made = run_as(uid, "-m", "signer", "keygen", "--state", layout.log)
+    made = consoles.run("log", uid, "-m", "signer", "keygen", "--state", layout.log)
     log_key: str = json.loads(made.strip().splitlines()[-1])["public_key"]
     init = ("-m", "witness", "init", "--state", layout.witness, "--name", WITNESS_ID)
-    witness_key = run_as(layout.accounts.witness, *init).strip().partition("=")[2]
+    witness_key = consoles.run("witness", layout.accounts.witness, *init).strip().partition("=")[2]
     return {"log_key": log_key, "witness_key": f"0x{witness_key}"}
 
 
-def keepers_pin(layout: Layout, policy: Policy, signed: Path) -> None:
+def keepers_pin(layout: Layout, consoles: Consoles, policy: Policy, signed: Path) -> None:
     """Install the genesis at the log signer's console, and tell the witness which log and whom it watches."""
     pin = ("-m", "signer", "pin", "--state", layout.log, signed, "--expect", policy.digest)
-    run_as(layout.accounts.log, *pin)
+    consoles.run("log", layout.accounts.log, *pin)
     roots = Roots.of(policy)
     watch = ("-m", "witness", "watch", "--state", layout.witness, "--log", f"{roots.origin}={roots.log_key.hex()}")
-    run_as(layout.accounts.witness, *watch)
+    consoles.run("witness", layout.accounts.witness, *watch)
     # From then on it leases to the institution's signers, and takes what its people sign.
     pin = ("-m", "witness", "pin", "--state", layout.witness, signed, "--expect", policy.digest)
-    run_as(layout.accounts.witness, *pin)
+    consoles.run("witness", layout.accounts.witness, *pin)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from core.documents.policy import Policy
     from demo.layout import Layout
+    from demo.steps import Consoles
 
 LABEL, THRESHOLD = "Warm", 3
 _CHAIN = "eip155:31337"
@@ -84,11 +85,14 @@ def plan_make(keys: Mapping[str, str], description: str) -> FoundingPlan:
     return plan
 
 
-def parties_make(layout: Layout, callers: Sequence[int], carrier: int | None, description: Path) -> PartiesMade:
+def parties_make(
+    layout: Layout, consoles: Consoles, callers: Sequence[int], carrier: int | None, description: Path
+) -> PartiesMade:
     """Have the parties make their tokens and keys, and then the wallet's key together.
 
     Args:
         layout: Prepared folders.
+        consoles: Where people take the steps.
         callers: Users that may reach the parties' sockets.
         carrier: The user that carries what the parties tell each other.
         description: The policy's, which names their failure domains.
@@ -96,7 +100,7 @@ def parties_make(layout: Layout, callers: Sequence[int], carrier: int | None, de
     Raises:
         ServiceError: If a party refuses, or they do not all say the same address.
     """
-    keys = at_each(lambda name: _keys_make(layout, name, callers))
+    keys = at_each(lambda name: _keys_make(layout, consoles, name, callers))
     plan = plan_make(keys, description.read_text(encoding="utf-8"))
     file = layout.papers / "founding-plan.json"
     file.write_bytes(canonical(write_struct(plan, "plan")))
@@ -112,16 +116,16 @@ def parties_make(layout: Layout, callers: Sequence[int], carrier: int | None, de
     )
 
 
-def _keys_make(layout: Layout, name: str, callers: Sequence[int]) -> str:
+def _keys_make(layout: Layout, consoles: Consoles, name: str, callers: Sequence[int]) -> str:
     """Make a party's token, its own key and the one that wraps its share; return the former's public half."""
     uid, state = layout.accounts.party(name), layout.party(name)
     allowed = [word for caller in callers for word in ("--allow-uid", str(caller))]
-    run_as(
-        uid,
+    consoles.run(
+        *(name, uid),
         *("-m", "signer", "init", "--state", state, "--signer-id", name, "--role", "party"),
         *("--socket", layout.party_socket(name), *allowed),
     )
-    made = run_as(uid, "-m", "signer", "keygen", "--state", state)
+    made = consoles.run(name, uid, "-m", "signer", "keygen", "--state", state)
     public_key: str = json.loads(made.strip().splitlines()[-1])["public_key"]
     return public_key
 
@@ -141,11 +145,11 @@ def _founding(layout: Layout, name: str, plan: Path, digest: str) -> AbstractCon
     )
 
 
-def parties_pin(layout: Layout, policy: Policy, signed: Path) -> None:
+def parties_pin(layout: Layout, consoles: Consoles, policy: Policy, signed: Path) -> None:
     """Install the genesis at every party's console, where each share is sealed again under the deployment's name."""
 
     def pin(name: str) -> str:
         command = ("-m", "signer", "pin", "--state", layout.party(name), signed, "--expect", policy.digest)
-        return run_as(layout.accounts.party(name), *command)
+        return consoles.run(name, layout.accounts.party(name), *command)
 
     at_each(pin)

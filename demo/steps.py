@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from demo.layout import ROOT
@@ -115,3 +116,35 @@ class Console:
             raise _failed(command, answer["err"] or answer["out"])
         printed: str = answer["out"]
         return printed
+
+
+class Consoles:
+    """A console at each place where people take several steps, opened at the first one."""
+
+    def __init__(self, logs: Path) -> None:
+        """Remember where goes what they print besides what steps print."""
+        self._logs, self._lock = logs, threading.Lock()
+        self._open: dict[str, Console] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Use them."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all of them."""
+        self._stack.close()
+
+    def run(self, place: str, uid: int | None, *command: object) -> str:
+        """Run one step at a place, under its user, as `run_as` does.
+
+        Raises:
+            ServiceError: With what it said, if it failed.
+        """
+        with self._lock:
+            if place not in self._open:
+                console = Console(uid, self._logs / f"console-{place}.log")
+                self._open[place] = self._stack.enter_context(console)
+        return self._open[place].run(*command)

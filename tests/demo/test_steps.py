@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.services.processes import ServiceError
-from demo.steps import Console, run_as
+from demo.steps import Console, Consoles, run_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,3 +62,13 @@ def test_a_console_that_is_closed_takes_nothing(tmp_path: Path, script: Path) ->
         assert console.run(script, "on") == "on \n"
     with pytest.raises(ServiceError, match="closed"):
         console.run(script, "on")
+
+
+def test_each_place_has_a_console_of_its_own_that_stays(tmp_path: Path) -> None:
+    script = tmp_path / "pid.py"
+    script.write_text("import os\nprint(os.getpid())")
+    with Consoles(tmp_path) as consoles:
+        first, again, other = (consoles.run(place, None, script) for place in ("one", "one", "two"))
+    assert first == again
+    assert other != first
+    assert {file.name for file in tmp_path.glob("*.log")} == {"console-one.log", "console-two.log"}
