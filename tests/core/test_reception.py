@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.control import check_veto
+from core.control import VETOED, check_veto
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import VetoOrder
 from core.documents.roster import Role
@@ -207,10 +207,10 @@ def test_a_clock_that_went_back_accepts_no_policy(gate: CoreGate) -> None:
 
 
 def test_only_documents_that_can_be_rejected_are(gate: CoreGate) -> None:
-    for kind in (SubjectType.HALT, SubjectType.CEREMONY):
+    for kind in (SubjectType.HALT, SubjectType.ENROLMENT):
         consent = gate.world.consent("5a" * 32, "tom", Decision.REJECT, subject_type=kind)
         assert gate.deliver(control(VetoOrder(kind="veto", consents=(consent,)))) is Refusal.CONSENT_MISMATCH
-    for kind in (SubjectType.CANCEL, SubjectType.RESUME, SubjectType.POLICY, SubjectType.MANDATE):
+    for kind in sorted(VETOED):
         consent = gate.world.consent("5a" * 32, "tom", Decision.REJECT, subject_type=kind)
         order = VetoOrder(kind="veto", consents=(consent,))
         assert len(check_veto(order, gate.pins, gate.journal, now=gate.world.now)) == 1
