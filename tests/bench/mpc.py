@@ -19,15 +19,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.canonical import canonical
-from core.schema import write_struct
-from courier.found import found
 from mpc import DkgSession, RefreshSession, Share, SignSession
 from signer.config import load_config
 from signer.console import open_hsm
 from signer.party.shares import ShareName, ShareStore
 from tests.party.renewing import generate, order, planned, refresh
-from tests.party.rig import Founded, Group, plan_of, relay_to, serving
+from tests.party.rig import Group, found, relay_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,30 +122,13 @@ def _ceremonies(group: Group, parties: dict[str, Process]) -> dict[str, float]:
         return {"dkg_3of5_ms": made, "refresh_3of5_ms": _ms(lambda: refresh(group, relay, renewal))}
 
 
-def _key_of_processes(base: Path, threshold: int, parties: int) -> tuple[Founded, float]:
-    """Make a key among processes; return it and how long that took from the first word to the address, ms."""
-    plan = plan_of(base, threshold, tuple(f"party-{place}" for place in range(1, parties + 1)))
-    file = base / "plan.json"
-    file.write_bytes(canonical(write_struct(plan, "plan")))
-    with ExitStack() as stack:
-        sockets = {
-            party.id: stack.enter_context(serving(base / party.id, "found", str(file), "--expect", plan.digest)).path
-            for party in plan.parties
-        }
-        began = time.perf_counter()
-        said = found(plan, sockets)
-        spent_ms = (time.perf_counter() - began) * 1000
-    return Founded(base, plan, next(iter(said.values()))), spent_ms
-
-
 def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="cs-bench-") as folder, ExitStack() as stack:
         base = Path(folder)
         print("making a 3-of-5 key and a 2-of-3 key among processes")
-        founded, dkg_ms = _key_of_processes(base / "five", 3, 5)
-        five = Group(founded, base / "of-five")
-        three = Group(_key_of_processes(base / "three", 2, 3)[0], base / "of-three")
+        five = Group(found(base / "five", 3, 5), base / "of-five")
+        three = Group(found(base / "three", 2, 3), base / "of-three")
         shares: dict[int, Share] = {}
         library_dkg = _ms(lambda: shares.update(_made(3, 5)))
         small = _made(2, 3)
@@ -163,8 +143,6 @@ def main() -> int:
             "ecdsa_2of3_p50_ms": statistics.median(two),
             "library_3of5_p50_ms": statistics.median(bare),
             "library_2of3_p50_ms": statistics.median(two_bare),
-            "dkg_3of5_ms": dkg_ms,
-            "refresh_3of5_ms": _ms(lambda: refresh(five, large_relay, order(five))),
             "library_dkg_3of5_ms": library_dkg,
             "library_refresh_3of5_ms": _ms(lambda: _refreshed(shares)),
             "unwrap_p50_ms": _unwrapped(five),
