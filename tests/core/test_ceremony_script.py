@@ -11,7 +11,7 @@ from core.ceremony_script import Renewal, Renewed, refresh_script
 from core.documents.control import CeremonyKind
 from core.documents.renewal import Said
 from core.epochs import message_of_test
-from core.party_script import Batch, ScriptError
+from core.party_script import Batch, ScriptError, catch_up
 from core.schema import write_struct
 from tests.factories.ceremonies import ceremony, signed
 from tests.factories.renewals import SESSION, SOURCE, Refresh
@@ -177,3 +177,41 @@ def test_shares_of_different_sessions_are_no_agreement(table: Table) -> None:
     table.lie = lie
     with pytest.raises(ScriptError, match="shares of one session"):
         table.run()
+
+
+def caught_up(table: Table, answers: dict[str, Callable[[str], object]]) -> dict[str, int]:
+    """Bring two parties along that a third is ahead of; `answers` says what each step brings."""
+    script = catch_up(table.refresh.group.wallet, {"party-1": 1, "party-2": 0, "party-3": 0})
+    batch = next(script)
+    while True:
+        table.steps.append(f"{batch.step} {' '.join(batch.frames)}")
+        good: Any = {name: answers[batch.step](name) for name in batch.frames}
+        try:
+            batch = script.send((good, {}))
+        except StopIteration as end:
+            done: dict[str, int] = end.value
+            return done
+
+
+def test_whoever_is_behind_is_shown_the_proof_of_whoever_is_ahead(table: Table) -> None:
+    wallet, proof = table.refresh.group.wallet.id, write_struct(table.refresh.proof(), "proof")
+    honest: dict[str, Callable[[str], object]] = {
+        "status": lambda _: {"shares": {wallet: {"ceremony": table.renewal.ceremony}}},
+        "ask": lambda _: {"proof": proof},
+        "activate": lambda _: {"active": 1},
+    }
+    assert caught_up(table, honest) == {"party-1": 1, "party-2": 1, "party-3": 1}
+    assert table.steps == ["status party-1", "ask party-1", "activate party-2 party-3"]
+    stays = {"party-1": 1, "party-2": 0, "party-3": 0}
+    lies: list[dict[str, Callable[[str], object]]] = [
+        {"status": lambda _: {}},
+        {"status": lambda _: {"shares": []}},
+        {"status": lambda _: {"shares": {wallet: []}}},
+        {"status": lambda _: {"shares": {wallet: {"ceremony": [1]}}}},
+        {"ask": lambda _: {"proof": None}},
+        {"ask": lambda _: {"proof": [1]}},
+        {"activate": lambda _: {"active": True}},
+        {"activate": lambda _: {}},
+    ]
+    for lie in lies:
+        assert caught_up(table, honest | lie) == stays
