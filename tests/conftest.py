@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
     from demo.services.anvil import Node
+    from tests.party.rig import Founded
 
 let_tests_flush()
 
@@ -50,3 +53,22 @@ def anvil_node() -> Iterator[Node]:
 
     with anvil() as node:
         yield node
+
+
+def _founded(threshold: int, parties: int) -> Iterator[Founded]:
+    from tests.party.rig import found  # noqa: PLC0415 - most runs of a few tests need no parties
+
+    with tempfile.TemporaryDirectory(prefix="cs-found-") as base:
+        yield found(Path(base), threshold, parties)
+
+
+@pytest.fixture(scope="session")
+def two_of_three() -> Iterator[Founded]:
+    """One 2-of-3 key for the session, made by its parties; whoever uses it copies their folders."""
+    yield from _founded(2, 3)
+
+
+@pytest.fixture(scope="session")
+def three_of_five() -> Iterator[Founded]:
+    """One 3-of-5 key for the session."""
+    yield from _founded(3, 5)

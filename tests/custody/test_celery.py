@@ -22,7 +22,6 @@ from tests.custody.conftest import ROOT
 from tests.custody.party_line import party_desk
 from tests.environment import WHICH
 from tests.factories.world import ETHER, LISTED
-from tests.party.conftest import two_of_three  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +134,7 @@ def test_a_broker_that_forgets_and_a_courier_that_dies_lose_nothing(line: Line, 
 def test_parties_sign_over_a_queue_of_each_though_the_worker_is_killed(
     transactional_db: None,  # noqa: ARG001 - asks for the database
     settings: Any,  # noqa: ANN401 - pytest-django's wrapper
-    two_of_three: Founded,  # noqa: F811 - a fixture
+    two_of_three: Founded,
     folder: Path,
     point: str,
 ) -> None:

@@ -13,7 +13,6 @@ from core.schema import write_struct
 from custody.models import NonceAssignment, PartyCertificate
 from tests.custody.party_line import due, party_desk
 from tests.factories.ceremonies import ceremony, signed
-from tests.party.conftest import two_of_three  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,7 @@ FIRST, SECOND, THIRD = (f"party-{number}" for number in range(1, 4))
 
 
 @pytest.fixture
-def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001, F811 - pytest-django's wrapper; asks for the database; a fixture
+def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
     with party_desk(two_of_three, settings) as desk:
         yield desk

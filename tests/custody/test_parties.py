@@ -14,7 +14,6 @@ from custody.selectors import job_progress
 from signer import wire
 from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
-from tests.party.conftest import three_of_five, two_of_three  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +27,14 @@ FIRST, SECOND, THIRD, FOURTH, FIFTH = (f"party-{number}" for number in range(1, 
 
 
 @pytest.fixture
-def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001, F811 - pytest-django's wrapper; asks for the database; a fixture
+def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
     with party_desk(two_of_three, settings) as desk:
         yield desk
 
 
 @pytest.fixture
-def large(transactional_db: None, settings: Any, three_of_five: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001, F811 - as above
+def large(transactional_db: None, settings: Any, three_of_five: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - as above
     """A desk with a 3-of-5 wallet, whose parties all run."""
     with party_desk(three_of_five, settings) as desk:
         yield desk

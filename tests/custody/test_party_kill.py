@@ -13,7 +13,6 @@ from signer.failpoints import PARTY_NAMES
 from tests.custody.killing import confirmed, killed
 from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
-from tests.party.conftest import two_of_three  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,7 @@ POINTS = (
 
 
 @pytest.fixture
-def desk(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001, F811 - pytest-django's wrapper; asks for the database; a fixture
+def desk(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
     with party_desk(two_of_three, settings) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""One 2-of-3 key and one 3-of-5 key for the session; a group of its own, freshly pinned, for each test."""
+"""Groups of parties of their own, pinned once a session and copied for each test."""
 
 from __future__ import annotations
 
@@ -13,27 +13,13 @@ import pytest
 
 from tests.party.recovery_rig import Site, make_site
 from tests.party.renewing import clone
-from tests.party.rig import Founded, Group, found
+from tests.party.rig import Group
 from tests.signer.rig import point_softhsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-def _founded(threshold: int, parties: int) -> Iterator[Founded]:
-    base = Path(tempfile.mkdtemp(prefix="cs-found-"))
-    yield found(base, threshold, parties)
-    shutil.rmtree(base)
-
-
-@pytest.fixture(scope="session")
-def two_of_three() -> Iterator[Founded]:
-    yield from _founded(2, 3)
-
-
-@pytest.fixture(scope="session")
-def three_of_five() -> Iterator[Founded]:
-    yield from _founded(3, 5)
+    from tests.party.rig import Founded
 
 
 @pytest.fixture
