@@ -12,7 +12,7 @@ from core.ceremony_lifecycle import CEREMONY_FINAL, CEREMONY_GOING, CEREMONY_OPE
 from core.consents import Subject, approvers, check_consent
 from core.documents.consent import SubjectType
 from core.documents.control import Ceremony, CeremonyKind
-from core.errors import RefusedError
+from core.errors import DocumentError, RefusedError
 from core.quorum import describe, is_filled, open_seats
 from custody.ceremony_transitions import line_digest
 from custody.errors import CeremonyMissingError
@@ -81,8 +81,16 @@ def ceremony_find(*, beginning: str) -> KeyCeremony:
 
 
 def ceremony_document(*, ceremony: KeyCeremony) -> Ceremony:
-    """Return a ceremony's document."""
-    return Ceremony.from_bytes(ceremony.document.encode())
+    """Return a ceremony's document.
+
+    Raises:
+        DocumentError: If the stored text is not what its digest names: somebody edited the row past us.
+    """
+    document = Ceremony.from_bytes(ceremony.document.encode())
+    if document.digest != ceremony.digest or document.kind != ceremony.kind:
+        msg = f"the stored ceremony {ceremony.digest[:16]} is not what that digest names"
+        raise DocumentError(msg)
+    return document
 
 
 def ceremony_voices(*, document: Ceremony, policy: Policy, now: int) -> list[Voice]:

@@ -19,9 +19,12 @@ from django.db.models import Q
 from audit.alarms import alarm_raise
 from audit.models import Severity
 from audit.tags import AuditTag
+from core.ceremony_lifecycle import CeremonyState
 from core.documents.mandate import Mandate
 from core.errors import CoreError
 from core.lifecycle import State
+from custody.ceremony_selectors import ceremony_document
+from custody.models import KeyCeremony
 from oms.models import TransactionRequest
 from oms.workflow import intent_of
 from policies.errors import PolicyAppError
@@ -162,7 +165,23 @@ def damage_find(
     rows = list(TransactionRequest.objects.order_by("-pk").values_list("pk", "reference", "state")[:_LOOKED_AT])
     wanted = {pk for pk, name, state in rows if name == reference or state == State.PENDING.value}
     found = [request_damage(pk=pk, read=read if pk in wanted else None) for pk, _, _ in rows]
-    return [one for one in found if one is not None]
+    return [one for one in found if one is not None] or ceremonies_damaged()
+
+
+def ceremonies_damaged() -> list[Damaged]:
+    """Look at the newest ceremonies: what people signed has to be what is stored."""
+    found = []
+    for row in KeyCeremony.objects.order_by("-pk")[:_LOOKED_AT]:
+        why = _stumbling(partial(_ceremony_read, row))
+        if why:
+            name = row.digest if isinstance(row.digest, str) and row.digest.isalnum() else f"row {row.pk}"
+            found.append(Damaged(what="ceremony", key=name[:16], why=why))
+    return found
+
+
+def _ceremony_read(row: KeyCeremony) -> None:
+    ceremony_document(ceremony=row)
+    CeremonyState(row.state)
 
 
 def damage_alarm(*, found: list[Damaged]) -> None:

@@ -22,6 +22,8 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.canonical import parse
 from core.lifecycle import State
+from custody.ceremony_selectors import ceremonies_waiting
+from oms.ceremony_words import view_of
 from oms.log_services import csv_cell
 from oms.presenters import STATE_WORDS, summary_list
 from oms.request_lists import QUEUE_TABS, ListForm, queue_rows, request_rows, sort_links, sorted_rows
@@ -124,6 +126,10 @@ def queue(request: HttpRequest) -> HttpResponse:
     ]
     context = page_context(request, **asked.context(request), tabs=tabs)
     context["policies"] = proposals_waiting(person=user.person_id, now=int(timezone.now().timestamp()))
+    active = policy_active()
+    if active is not None:
+        waiting = ceremonies_waiting(person=user.person_id, policy=active, now=timezone.now())
+        context["ceremonies"] = [view_of(ceremony=one, policy=active) for one in waiting]
     context["may_reject"] = may(user, Permission.DECIDE) and asked.show in {"me", "pending"}
     return render(request, "oms/queue.html", context)
 

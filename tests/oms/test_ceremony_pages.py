@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from custody.models import CeremonyPlan, KeyCeremony
 from custody.services import wallet_create
 from oms.ceremony_watch import ceremonies_sweep
 from oms.models import SignerSighting
+from tests.append_only import lifted
 from tests.custody.ceremony_rig import PORT, REFRESHED, Rig
 from tests.factories.ceremonies import recovery_key
 from tests.factories.world import CHAIN
@@ -329,6 +331,21 @@ def test_people_are_reminded_of_a_refresh(rig: Rig) -> None:
     ceremonies_sweep(now=rig.now)
     assert due.exists()
     assert "kind=refresh" in client.get("/ceremonies/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "change", ["document = '{}'", "document = 'rubbish'", "document = replace(document, 'quarter', 'month')"]
+)
+def test_a_row_that_was_edited_is_named_and_alarmed(rig: Rig, change: str) -> None:
+    made, client = drafted(rig, "refresh", epoch=1), person(rig, "olga")
+    with lifted(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE custody_keyceremony SET {change}")  # noqa: S608 - ours
+    for address in (reverse("oms:ceremony", args=[made.digest]), "/ceremonies/"):
+        answer = client.get(address)
+        assert answer.status_code == 409
+        assert made.digest[:16] in answer.content.decode()
+    assert AuditAlarm.objects.filter(tag="audit:row:damaged", subject=f"ceremony {made.digest[:16]}").exists()
+    assert said(rig, made, "adam", rig.word(made.digest, "adam")).status_code in (403, 409)
 
 
 def test_the_short_way_to_a_degraded_mode_and_a_ban(rig: Rig) -> None:
