@@ -26,6 +26,9 @@ NAMES = (
     "signer.after_sign",
     "signer.after_signature_record",
     "signer.before_answer",
+)
+"""Points of every case."""
+CEREMONY_NAMES = (
     "signer.renewal_joined",
     "signer.renewal_kept",
     "signer.renewal_staged",
@@ -42,6 +45,7 @@ NAMES = (
     "signer.before_destruction",
     "signer.before_step",
 )
+"""Points of ceremonies."""
 PARTY_NAMES = ("party.after_reserve", "party.after_join", "party.after_signature_record")
 
 
@@ -62,7 +66,7 @@ def arm(profile: Profile, wanted: str) -> Callable[[str], None]:
     name, _, nth = wanted.partition(":")
     if profile is not Profile.DEMO or not name.startswith(PREFIXES):
         return _pass
-    if name not in (*NAMES, *PARTY_NAMES) or (nth and not nth.isdigit()):
+    if name not in (*NAMES, *CEREMONY_NAMES, *PARTY_NAMES) or (nth and not nth.isdigit()):
         raise ConfigError(f"{ENVIRONMENT}: unknown point {wanted!r}")
     passed: Counter[str] = Counter()
 

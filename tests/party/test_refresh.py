@@ -121,7 +121,7 @@ def test_killed_after_shares_were_made(kept: Kept, point: str, dying: tuple[str,
 
 
 def test_every_point_is_tried() -> None:
-    named = {name for name in failpoints.NAMES if name.startswith("signer.renewal_")}
+    named = {name for name in failpoints.CEREMONY_NAMES if name.startswith("signer.renewal_")}
     tried = {"joined", "kept", "staged", "proven", "activated", "adopted", "listed", "wiped", "destroyed"}
     assert named == {f"signer.renewal_{point}" for point in tried}
     # And none of them can be armed in production.

@@ -183,6 +183,7 @@ class LockingToken:
     """A token that counts wrong PINs as a real one does."""
 
     label, model, manufacturer_id = "real", "model", "maker"
+    serial, hardware_version, firmware_version = b"0001", (1, 0), (1, 0)
 
     def __init__(self, flags: TokenFlag) -> None:
         self.flags = flags
