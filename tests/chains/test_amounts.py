@@ -20,7 +20,7 @@ EDGES = (0, 1, 10**18, 2**63, 2**64, 2**255, UINT256_MAX - 1, UINT256_MAX)
 def job(db: None) -> Job:  # noqa: ARG001 - asks for the database
     chain = Chain.objects.create(caip2="eip155:31337", name="Dev", native_symbol="ETH", confirmation_depth=1)
     wallet = Wallet.objects.create(
-        caip10="eip155:31337:0x0", chain=chain, label="w", kind=WalletKind.HSM, public_key="", signer="s"
+        caip10="eip155:31337:0x0", chain=chain, label="w", kind=WalletKind.HSM, public_key="", signers=["s"]
     )
     return Job.objects.create(
         intent_digest="0" * 64, wallet=wallet, mandate="", intent="", consents="", created_at=timezone.now()

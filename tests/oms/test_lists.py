@@ -38,7 +38,7 @@ def shown(page: Response) -> list[str]:
 
 
 def ask(desk: Desk, amount: str, **changes: str) -> Asked:
-    return desk.ask(desk.preview(amount_text=amount, **changes).mandate)
+    return desk.ask(desk.preview(held=False, amount_text=amount, **changes).mandate)
 
 
 def rows_of(answer: StreamingHttpResponse | Response) -> list[list[str]]:

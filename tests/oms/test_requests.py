@@ -59,7 +59,7 @@ def test_a_preview_says_what_would_happen_and_stores_nothing(desk: Desk) -> None
 def test_each_bad_field_has_its_own_message(desk: Desk, field: str, typed: str, says: str) -> None:
     name = "amount_text" if field == "amount" else field
     with pytest.raises(FormError) as caught:
-        desk.preview(**{name: typed})
+        desk.preview(held=False, **{name: typed})
     assert list(caught.value.errors) == [field]
     assert says in caught.value.errors[field][0]
 
