@@ -38,6 +38,8 @@ LEASE_SECONDS = 10
 """How long the witness's leases last here; elsewhere ten minutes."""
 _BLOCK_SECONDS = 1
 _PROBE_SECONDS = 2
+_START_SECONDS = 60
+"""How long a process may take that starts at the same time as a dozen others."""
 
 
 def _precompile() -> None:
@@ -90,6 +92,7 @@ class Site:
                 [sys.executable, *command],
                 ready=check,
                 log=log,
+                ready_s=_START_SECONDS,
                 user=uid,
                 env={**os.environ, "HOME": "/nonexistent", **env},
                 directory=ROOT,
