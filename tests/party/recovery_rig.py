@@ -107,3 +107,19 @@ def write(path: Path, value: object) -> Path:
     """Write JSON as people carry it."""
     path.write_text(json.dumps(value))
     return path
+
+
+def ordain(file: Path, parties: dict[str, Process], *more: str) -> subprocess.CompletedProcess[str]:
+    """Hand a ceremony over as an operator does."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "courier.ordain", str(file)),
+            *(f"--signer={name}={party.path}" for name, party in parties.items()),
+            *more,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )

@@ -21,7 +21,7 @@ from signer.party.shares import ShareStore
 from signer.recovery.site import RecoverySite
 from signer.recovery.token import read_half
 from tests.factories.ceremonies import recovery_key
-from tests.party.recovery_rig import backed_up, hand, key_at, make_site, order, order_file, recovery, write
+from tests.party.recovery_rig import backed_up, hand, key_at, make_site, ordain, order, order_file, recovery, write
 from tests.party.rig import serving
 
 if TYPE_CHECKING:
@@ -93,6 +93,33 @@ def test_a_share_is_backed_up_drilled_and_never_in_the_clear(small: Group, site:
             shown += path.read_bytes()
     assert all(clear[at : at + 32] not in shown for at in range(64, len(clear) - 32, 64))
     assert all(half not in shown for half in halves)
+
+
+def test_an_operator_carries_backup_and_drill_with_a_courier(small: Group, site: Site, base: Path) -> None:
+    site.pin(small)
+    folder = base / "carried"
+    folder.mkdir()
+    given = backup_order(small, site)
+    file = order_file(base / "backup.json", given)
+    with small.up(FIRST, SECOND) as parties:
+        done = ordain(file, parties, "--step", "backup", "--into", str(folder))
+        assert done.returncode == 0, done.stderr
+        # Every party of the wallet knows of it; the one that it names does it.
+        assert done.stdout.count("knows it") == 2
+        assert f"{FIRST} did it: backup" in done.stdout
+        (backup,) = folder.iterdir()
+        assert backup.stat().st_mode & 0o777 == 0o600
+        drill = order(small, CeremonyKind.DRILL, signers=(FIRST,))
+        file = order_file(base / "drill.json", drill)
+        said = site.run("drill", "--backup", backup, "--ceremony", file, "--out", base / "said.json")
+        assert said.returncode == 0, said.stderr
+        taken = ordain(file, parties, "--step", "drilled", "--attestation", str(base / "said.json"))
+        assert (taken.returncode, f"{FIRST} took the drill" in taken.stdout) == (0, True), taken.stderr
+        # A share that signs is not destroyed: the courier says who refused, and writes no evidence.
+        end = order_file(base / "destroy.json", order(small, CeremonyKind.DESTROY, signers=(FIRST,)))
+        refusal = ordain(end, parties, "--step", "destroy", "--into", str(folder))
+        assert (refusal.returncode, f"{FIRST} says no: ceremony" in refusal.stderr) == (1, True), refusal.stderr
+        assert list(folder.iterdir()) == [backup]
 
 
 def test_without_its_ceremony_nothing_is_backed_up(small: Group, site: Site) -> None:

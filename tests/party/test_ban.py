@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from core.documents.control import CeremonyKind
 from courier.relay import RelayError
-from tests.party.recovery_rig import hand, order, order_file
+from tests.party.recovery_rig import hand, ordain, order, order_file
 from tests.party.rig import relay_to
-from tests.signer.rig import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.party.rig import Group, Process
-
-
-def ordain(file: Path, parties: dict[str, Process], *more: str) -> subprocess.CompletedProcess[str]:
-    """Hand a ceremony over as an operator does."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "courier.ordain", str(file)),
-            *(f"--signer={name}={party.path}" for name, party in parties.items()),
-            *more,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
+    from tests.party.rig import Group
 
 
 def test_a_banned_party_is_left_out_for_ever_and_the_rest_signs(large: Group, base: Path) -> None:
