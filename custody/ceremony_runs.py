@@ -28,7 +28,7 @@ from core.party_script import ScriptError
 from core.schema import read_struct
 from custody.backoff import backoff
 from custody.ceremony_selectors import ceremony_document
-from custody.ceremony_transitions import ACTOR, ceremony_lock, line_append
+from custody.ceremony_transitions import ACTOR, ceremony_lock, line_append, words_fit
 from custody.errors import CeremonyMissingError, LeaseLostError
 from custody.failpoints import failpoint
 from custody.models_ceremonies import CeremonyPlan, CeremonyProgress, KeyCeremony, ProgressState
@@ -192,10 +192,11 @@ def _stopped(ceremony: KeyCeremony, why: str, refusals: dict[str, Json], now: dt
     with transaction.atomic():
         kept = _held(ceremony)
         words = f"{why}. {named}" if named else why
-        if words[:300] != kept.why[:300]:
+        words = words_fit(words)
+        if words != kept.why:
             # Once for each new trouble, not once for each trial.
             line_append(ceremony=kept, who=ACTOR, what=RUN, good=False, now=now, words=words, said=dict(said))
-            kept.why = words[:400]
+            kept.why = words
         kept.due_at, kept.lease_until = now + backoff(kept.trials), None
         kept.trials += 1
         kept.save(update_fields=["why", "due_at", "lease_until", "trials"])

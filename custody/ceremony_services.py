@@ -31,6 +31,7 @@ from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import SIGNED_CONSENTS, Decision, SubjectType
 from core.documents.control import Ceremony, CeremonyKind, SignedCeremony, VetoOrder
 from core.quorum import is_filled
+from core.records import CeremonyStep
 from core.schema import write_struct
 from custody.ceremony_selectors import ceremony_document, ceremony_voices
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, line_append
@@ -275,9 +276,20 @@ def ceremony_abandon(*, digest: str, person: str, why: str, now: dt.datetime) ->
         ceremony = ceremony_lock(digest=digest)
         if CeremonyState(ceremony.state) not in _STOPPABLE:
             raise CeremonyRefusedError("moved_on", f"This ceremony is {ceremony.state} by now; nothing was changed.")
+        if _is_past_return(ceremony):
+            message = "Some parties use their new shares already: it has to go on to its end."
+            raise CeremonyRefusedError("too_late", message)
         why = f"abandoned by {person}: {why.strip()}"
         ceremony_move(ceremony=ceremony, event=CeremonyEvent.ABANDON, actor=person, now=now, why=why)
     return ceremony
+
+
+def _is_past_return(ceremony: KeyCeremony) -> bool:
+    """Whether stopping would leave shares of two epochs in use; parties finish also when its time is over."""
+    activated = CeremonyProgress.objects.filter(
+        ceremony=ceremony, step=CeremonyStep.ACTIVATED.value, state=ProgressState.DONE.value
+    )
+    return ceremony.kind == CeremonyKind.REFRESH and activated.exists()
 
 
 def ceremonies_expire(*, now: dt.datetime, policy: Policy | None = None) -> int:
@@ -297,7 +309,7 @@ def ceremonies_expire(*, now: dt.datetime, policy: Policy | None = None) -> int:
 
 def _expire(ceremony: KeyCeremony, now: dt.datetime, policy: Policy | None) -> bool:
     state = CeremonyState(ceremony.state)
-    if state not in _STOPPABLE:
+    if state not in _STOPPABLE or _is_past_return(ceremony):
         return False
     why = ""
     if now >= ceremony.expires_at:

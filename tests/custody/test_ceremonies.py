@@ -245,6 +245,22 @@ def test_time_ends_what_waits_for_people_and_fails_what_was_begun(rig: Rig) -> N
     assert "party-1 staged" in begun.why
 
 
+def test_a_refresh_that_some_parties_use_goes_on_to_its_end(rig: Rig) -> None:
+    made = rig.order(CeremonyKind.REFRESH)
+    rig.sweep()
+    rig.console(made.digest, CeremonyStep.STAGED)
+    rig.console(made.digest, CeremonyStep.ACTIVATED, "party-1")
+    rig.sweep(waits=11)
+    with pytest.raises(CeremonyRefusedError, match="go on to its end"):
+        ceremony_abandon(digest=made.digest, person="olga", why="too slow", now=rig.now)
+    rig.sweep(waits=40 * DAY)
+    assert state(made) is CeremonyState.RUNNING
+    rig.console(made.digest, CeremonyStep.ACTIVATED, "party-2", "party-3", "party-4", "party-5")
+    rig.console(made.digest, CeremonyStep.DESTROYED)
+    rig.sweep(waits=11)
+    assert state(made) is CeremonyState.DONE
+
+
 def test_a_successor_policy_ends_what_waits_for_people(rig: Rig) -> None:
     waiting = rig.draft(CeremonyKind.DRILL)
     assert ceremonies_expire(now=rig.now, policy=rig.world.policy) == 0
