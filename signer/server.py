@@ -29,6 +29,7 @@ from signer.errors import (
     HsmError,
     JournalWriteError,
     RequestError,
+    ShareFileError,
     SignerError,
 )
 
@@ -210,7 +211,7 @@ class Server:
             # Memory, file and token may disagree: only a new start, which compares them, can tell.
             self._fail(error)
             return RequestError(Fault.JOURNAL_UNAVAILABLE, "the journal failed; the signer stops", retry=True)
-        if isinstance(error, (HsmError, ConfigError)):
+        if isinstance(error, (HsmError, ConfigError, ShareFileError)):
             log.error("token: %s: %s", type(error).__name__, error)
             return RequestError(Fault.HSM_UNAVAILABLE, "the token cannot sign now", retry=True)
         if isinstance(error, CoreError):

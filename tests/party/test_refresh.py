@@ -212,6 +212,26 @@ def test_an_old_share_that_comes_back_is_not_used_and_not_kept(kept: Kept) -> No
         signs(group, relay)
 
 
+def test_a_party_that_lost_its_new_share_stays_behind_and_the_others_sign(kept: Kept) -> None:
+    group, ordered = kept
+    with group.up() as parties, relay_to(parties) as relay:
+        full = cast("Answer", carry(group, relay, ordered, "activate").frames[FIRST]["proof"])
+        (staged,) = (group.state(FIRST) / FOLDER).glob("*.staged")
+        staged.unlink()
+        for name in group.names:
+            answer = parties[name].ask("refresh", proof=full)
+            if name == FIRST:
+                assert answer["error"]["code"] == "hsm_unavailable"
+            else:
+                assert answer["result"]["active"] == 1
+        assert epochs(parties, group) == [0, 1, 1]
+        signs(group, relay)
+        # Nobody destroys the old epoch while somebody needs it.
+        with pytest.raises(RelayError):
+            refresh(group, relay, ordered)
+        assert all("0.share" in files(group, name) for name in group.names)
+
+
 def changed(group: Group, ordered: SignedCeremony, **changes: Any) -> SignedCeremony:  # noqa: ANN401 - its fields
     """Return an order that people consented to as it is now."""
     return signed(group.world, dataclasses.replace(ordered.document, **changes))
