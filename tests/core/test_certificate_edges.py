@@ -112,3 +112,19 @@ def test_as_many_sessions_may_end_as_are_said_and_no_more() -> None:
         group[1].join(case, certificate, group.terms(case, (1, 2, 3)), group.world.now)
     asked = group.terms(case, (1, 2, 3))
     assert code_of(lambda: group[1].join(case, certificate, asked, group.world.now)) is Refusal.FROZEN
+
+
+def test_a_case_decided_over_whole_limits_takes_a_whole_certificate_also_once_fewer_may_go_on() -> None:
+    group = Parties()
+    case, now = group.case(named=True), group.world.now
+    few = group.certificate(case, 1, 2, 3)
+    party = group[1]
+    before = verify(case, party.pins, party.journal, now)
+    group.degrade(1, 2, 3)
+    terms = group.terms(case, (1, 2, 3))
+
+    def work() -> object:
+        return join(case, before, few, terms, pins=party.pins, journal=party.journal, epoch=0, now=now)
+
+    assert code_of(work) is Refusal.CERTIFICATE
+    party.join(case, few, terms, now)
