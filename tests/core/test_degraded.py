@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from core.certificate import certificate_size
 from core.control import check_veto
-from core.degraded import DEGRADED_SECONDS_MOST, divided, in_force, parts_of
+from core.degraded import DEGRADED_SECONDS_MOST, divided, going_together, in_force, parts_of
 from core.documents.bundle import Attempt, CancelCase
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import Cancel, VetoOrder
@@ -285,3 +285,26 @@ def test_a_mode_is_short_whatever_people_sign() -> None:
         header("ceremony", group.world.deployment, now=group.world.now), expires=group.world.now + 7 * DAY + 1
     )
     assert code_of(lambda: group.degrade(1, 2, 3, header=longer)) is Refusal.CEREMONY
+
+
+A, B, C, D = (f"party-{place}" for place in range(1, 5))
+
+
+TOLD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({A: [[A, B, C]], B: [[A, B, C]], C: [[A, B, C]]}, (A, B, C)),
+    ({A: [[A, B, C]], B: [[A, B, C]], C: []}, ()),
+    # Not those that name others, nor those that name themselves with others than the rest does.
+    ({A: [[A, B, C]], B: [[A, B, C]], C: [[A, B, C]], D: [[A, B, C]]}, (A, B, C)),
+    ({A: [[A, B, C], [A, B, D]], B: [[A, B, D]], C: [[A, B, C]], D: [[A, B, D]]}, (A, B, D)),
+    ({A: [[A, B, C]], B: [[A, B, C]], C: [[C, B, A]]}, ()),
+    # What a party answers may be anything at all.
+    ({A: None, B: "abc", C: [None, 7, {}, [[]], "abc", [None, C]]}, ()),
+    ({A: {"party-1": 1}, B: [[B] * 99], C: [[C]]}, ()),
+]
+
+
+@pytest.mark.parametrize(("told", "going"), TOLD)
+def test_those_go_on_that_say_so_of_themselves_and_each_other(told: dict[str, Any], going: tuple[str, ...]) -> None:
+    answers: dict[str, dict[str, Any]] = {name: {"epoch": 0, "going_on": modes} for name, modes in told.items()}
+    assert going_together(answers, list(told), 3) == going
+    assert going_together({name: {} for name in told}, list(told), 3) == ()
