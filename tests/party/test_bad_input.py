@@ -117,3 +117,18 @@ def test_a_relay_between_parties_that_make_a_key_gets_none_made(
             assert bad[name]["code"] == "session"
             assert "did not sign" in bad[name]["message"]
             assert parties[name].ask("status")["result"]["made"] is None
+
+
+def test_a_party_whose_journal_was_put_back_does_not_start_and_the_right_one_does(small: Group) -> None:
+    journal, older = small.state("party-3") / "journal", small.base / "older"
+    shutil.copy(journal, older)
+    with small.up() as parties, relay_to(parties) as relay:
+        assert relay.sign(small.bundle().to_json(), small.wallet)[1] is not None
+    newer = journal.read_bytes()
+    for wrong in (older.read_bytes(), newer[: newer.rindex(b"\n", 0, -1) + 1][:-1], b""):
+        journal.write_bytes(wrong)
+        with pytest.raises(AssertionError, match="journal"), serving(small.state("party-3"), "serve"):
+            pass
+    journal.write_bytes(newer)
+    with small.up() as parties, relay_to(parties) as relay:
+        assert relay.sign(small.bundle().to_json(), small.wallet)[1] is not None
