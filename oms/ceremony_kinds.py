@@ -87,18 +87,20 @@ KINDS: dict[CeremonyKind, KindForm] = {
     CeremonyKind.BACKUP: KindForm(
         title="Back up",
         does=(
-            "Each signer wraps its share, or its key, to a recovery key in other hands. Nothing changes for signing."
+            "Each party wraps its share to a recovery key in other hands. Nothing changes for signing."
             " Whoever holds a recovery key and the file has that share."
         ),
-        signers_label="Signers whose shares are backed up",
+        signers_label="Parties whose shares are backed up",
         epoch=Epoch.NOW,
         keyed=True,
+        shared=True,
     ),
     CeremonyKind.DRILL: KindForm(
         title="Backup drill",
         does="It is proved that the backups open and fit, without restoring anything. Nothing changes.",
-        signers_label="Signers whose backups are tried",
+        signers_label="Parties whose backups are tried",
         epoch=Epoch.NOW,
+        shared=True,
     ),
     CeremonyKind.DEGRADED: KindForm(
         title="Degraded mode",
@@ -126,9 +128,10 @@ KINDS: dict[CeremonyKind, KindForm] = {
         title="Restore one signer",
         does="One signer that lost its share gets it back from its backup, into a new token. The others do nothing.",
         choice=Choice.ONE,
-        signers_label="The signer that gets its share back",
+        signers_label="The party that gets its share back",
         epoch=Epoch.NOW,
         keyed=True,
+        shared=True,
     ),
     CeremonyKind.DESTROY: KindForm(
         title="Destroy shares or a key",
