@@ -21,12 +21,13 @@ from core.documents.roster import SignerRole, WalletKind
 from core.draws import one_draw
 from core.ed25519 import is_signed
 from core.errors import Refusal, RefusedError, require
+from core.lease import was_in_force
 from core.records import CertifiedRecord, SessionRecord
 from core.sessions import session_id
 from core.verified import SEAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from core.documents.bundle import Bundle
     from core.documents.party import Certificate, SessionTerms, SignedReservation
@@ -131,12 +132,11 @@ def reservation_of(
     )
 
 
-def _check_one(signed: SignedReservation, binding: Binding, wallet: Wallet, policy: Policy, pins: Pins) -> None:
+def _check_one(signed: SignedReservation, binding: Binding, wallet: Wallet, key: bytes, pins: Pins) -> None:
     document = signed.document
     check_deployment(document, pins.deployment)
     require(document.party in wallet.signers, Refusal.CERTIFICATE, f"{document.party} holds no share of this wallet")
     require(document.binding == binding, Refusal.CERTIFICATE, f"{document.party} reserved something else")
-    key = party_key(policy, document.party)
     genuine = is_signed(key, signed.signature, bytes.fromhex(document.digest))
     require(genuine, Refusal.CERTIFICATE, f"the reservation is not {document.party}'s")
 
@@ -149,6 +149,7 @@ def check_certificate(
     pins: Pins,
     *,
     modes: Iterable[CeremonyRecord] = (),
+    keys: Mapping[str, bytes] | None = None,
 ) -> tuple[str, ...]:
     """Accept a certificate of one binding by enough distinct parties of a wallet.
 
@@ -159,6 +160,7 @@ def check_certificate(
         policy: The newest policy, which names the parties' keys.
         pins: This party's pins.
         modes: Degraded ceremonies under any one of which t of the parties that it names are enough.
+        keys: Other Ed25519 keys than the newest policy's, by party; only for learning what is past.
 
     Returns:
         The parties that gave their word.
@@ -168,7 +170,8 @@ def check_certificate(
     """
     require(wallet.kind is WalletKind.MPC, Refusal.CERTIFICATE, "only threshold wallets have certificates")
     for signed in certificate.reservations:
-        _check_one(signed, binding, wallet, policy, pins)
+        party = signed.document.party
+        _check_one(signed, binding, wallet, party_key(policy, party) if keys is None else keys[party], pins)
     parties = tuple(signed.document.party for signed in certificate.reservations)
     require(len(set(parties)) == len(parties), Refusal.CERTIFICATE, "a party gave its word twice")
     needed = certificate_size(len(wallet.signers), wallet.threshold)
@@ -177,13 +180,30 @@ def check_certificate(
     return parties
 
 
+def _keys_then(certificate: Certificate, pins: Pins, journal: Journal, now: int) -> dict[str, bytes]:
+    """Return the key that each party had by the policy that was the newest to it when it gave its word.
+
+    Raises:
+        RefusedError: `wrong_policy` where one names a policy that was never in force here.
+    """
+    keys = {}
+    for signed in certificate.reservations:
+        named = signed.document.newest
+        require(
+            was_in_force(named, pins, journal, now=now), Refusal.WRONG_POLICY, "that policy was never in force here"
+        )
+        keys[signed.document.party] = party_key(pins.policy(named), signed.document.party)
+    return keys
+
+
 def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -> CertifiedRecord | None:
     """Take a reservation that this party missed from its certificate; None if it was counted already.
 
     It counts as drawn now, which is later than it was, so it leaves every window later: too much is the safe side.
     Where this party itself had reserved the nonce for another intent, that reservation can never be certified any
     more (see the module's text), and what it drew stays drawn. What fewer than q parties signed in degraded mode is
-    learned by whoever knows its ceremony, in its time or later, and only at a nonce that holds nothing else here.
+    learned by whoever knows its ceremony, in its time or later, and only at a nonce that holds nothing else here; so
+    is what a party's earlier key gave its word on, before people gave that party another one.
 
     Raises:
         RefusedError: `certificate`, `unknown_wallet`, `nonce` for one that comes before others that are missing,
@@ -196,13 +216,15 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
     if wallet is None or pins.signer not in wallet.signers:
         raise RefusedError(Refusal.UNKNOWN_WALLET, "this party holds no share of that wallet")
     modes = known_for(certificate, wallet.id, journal)
-    parties = check_certificate(certificate, binding, wallet, policy, pins, modes=modes)
+    keys = _keys_then(certificate, pins, journal, now)
+    parties = check_certificate(certificate, binding, wallet, policy, pins, modes=modes, keys=keys)
     if journal.holds(binding):
         return None
     slot = journal.slots.get((binding.wallet, binding.nonce))
     whole = len(parties) >= certificate_size(len(wallet.signers), wallet.threshold)
-    free = whole or slot is None or slot.intent == binding.intent
-    require(free, Refusal.CERTIFICATE, "what was signed in degraded mode takes the place of no other case")
+    current = all(party_key(policy, party) == key for party, key in keys.items())
+    free = (whole and current) or slot is None or slot.intent == binding.intent
+    require(free, Refusal.CERTIFICATE, "fewer words, or earlier keys', put nothing in the place of another case")
     following = journal.next_nonce(binding.wallet)
     in_order = slot is not None or binding.nonce == following
     require(in_order, Refusal.NONCE, f"what comes before is missing: the next nonce of this wallet is {following}")

@@ -8,6 +8,7 @@ from core.consents import Subject, Voice, approvers, check_consents, check_unuse
 from core.documents.base import SKEW, Document, check_deployment, check_lifetime
 from core.documents.consent import Decision, SignedConsent, SubjectType
 from core.documents.control import CeremonyKind
+from core.documents.roster import WalletKind
 from core.errors import Refusal, RefusedError, require
 from core.journal import Journal
 from core.lease import was_in_force
@@ -153,6 +154,9 @@ def check_journal_start(
     require(only, Refusal.CEREMONY, "a journal's start has no plan and no recovery keys")
     once = len({lane.wallet for lane in ceremony.lanes}) == len(ceremony.lanes)
     require(once, Refusal.NONCE, "the ceremony names a wallet's lane twice")
+    shared = {wallet.id for wallet in policy.wallets if wallet.kind is WalletKind.MPC}
+    late = any(lane.next_nonce for lane in ceremony.lanes if lane.wallet in shared)
+    require(not late, Refusal.NONCE, "a party's lanes begin at 0: certificates teach it the rest, as others know it")
     voices = _voices(ceremony, SubjectType.CEREMONY, consents, policy, now)
     # Against each other only: the memory that this ceremony replaces may be lost.
     check_unused(voices, Journal())

@@ -20,6 +20,7 @@ from core.documents.control import (
     ResumeOrder,
     VetoOrder,
 )
+from core.documents.roster import WalletKind
 from core.errors import Refusal, RefusedError
 from core.records import AccessionKind, PolicyRecord
 from core.verify import verify
@@ -287,6 +288,24 @@ def test_other_ceremonies_begin_no_journal(
 def test_a_ceremony_names_each_lane_once(world: World) -> None:
     lanes = tuple(LaneStart(wallet=world.wallet, next_nonce=n) for n in (5, 6))
     assert refused(lambda: begin(world, ceremony(world, lanes=lanes), "adam", "anna")) is Refusal.NONCE
+
+
+def test_a_partys_lanes_begin_at_nothing(world: World) -> None:
+    """A lane that began later would never be alike with the other parties': its party could certify nothing."""
+    wallet = dataclasses.replace(world.policy.wallets[0], kind=WalletKind.MPC)
+    policy = dataclasses.replace(world.policy, wallets=(wallet,))
+    for nonce in (0, 5):
+        document = ceremony(world, policy=policy.digest, lanes=(LaneStart(wallet=wallet.id, next_nonce=nonce),))
+        given = consents(world, document, "adam", "anna")
+
+        def start() -> object:
+            return check_journal_start(document, given, policy, "hsm-1", now=NOW)  # noqa: B023
+
+        if nonce:
+            assert refused(start) is Refusal.NONCE
+        else:
+            # Only what is asked first is of interest: these consents are about the world's own policy.
+            assert refused(start) is not Refusal.NONCE
 
 
 def test_people_stop_things_under_a_policy_that_has_expired(world: World) -> None:
