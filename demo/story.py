@@ -87,16 +87,17 @@ class Story:
         proofs = [beside.submit(self._prove, reference) for reference in (ether, shared)]
         prepared = ready.result()
         late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
-        self._await(tessa, late)
         adam, anna = (Browser(self.institution, name) for name in POLICY_ADMINS)
-        parties = warm.play(partial(self._await, tessa), (adam, anna))
+        parties = warm.play((adam, anna))
+        self._await(tessa, late)
         refused = self._refuse(prepared)
-        warm.recover(partial(self._await, tessa))
+        last = warm.recover(partial(self._await, tessa))
         besieged = party_refusals_prepare(self.institution, self.site)
         self.tell.chapter("The attacker goes to each party, past everything else")
         parties["refused"] = PartyAttack(
             self.institution, self.site, besieged, self.tell, refused=warm.refused
         ).play()
+        self._await(tessa, last)
         audit = LogCheck(self.institution, self.site.owner, self.tell).play()
         self.tell.chapter("Outsiders check")
         for proof in proofs:

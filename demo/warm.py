@@ -52,6 +52,7 @@ class Warm:
         self._asker, *self._officers = people
         self._destination = destination
         self.refused = 0
+        self._under_way: tuple[str, ...] = ()
         self._mode = DegradedMode(institution, site, tell, label=LABEL)
         self.wallet = next(one for one in institution.policy.wallets if one.label == LABEL)
 
@@ -71,11 +72,10 @@ class Warm:
             officer.decide(reference)
         return reference
 
-    def play(self, confirmed: Callable[[str], None], committee: tuple[Browser, Browser]) -> dict[str, object]:
+    def play(self, committee: tuple[Browser, Browser]) -> dict[str, object]:
         """Stop one party after another; return what the last line says of it.
 
         Args:
-            confirmed: Waits until a request's transaction is final.
             committee: The two who may order a degraded mode.
 
         Raises:
@@ -103,11 +103,9 @@ class Warm:
         self._site.stop("party-3")
         four = self.pay(SMALL, "Margin, with three parties away")
         self._waits(four, ("party-3", "party-4", "party-5"))
-        confirmed(one)
-        confirmed(three)
         self._site.start_all(*(partial(self._site.party_start, name) for name in PARTIES[2:]))
         self._tell.step("all five are back: what waited goes on by itself")
-        confirmed(four)
+        self._under_way = (one, three, four)
         return {
             "one_down": "signed",
             "two_down": "waits",
@@ -117,17 +115,26 @@ class Warm:
             "all_back": "confirmed",
         }
 
-    def recover(self, confirmed: Callable[[str], None]) -> None:
+    def recover(self, confirmed: Callable[[str], None]) -> str:
         """End the degraded mode, and see that those who were away have learned all that was signed without them.
+
+        Args:
+            confirmed: Waits until a request's transaction is final.
+
+        Returns:
+            A last request, signed and not confirmed yet.
 
         Raises:
             ServiceError: If a party goes on by it, or does not know what the others signed.
         """
         self._tell.chapter("The degraded mode ends")
+        for reference in self._under_way:
+            confirmed(reference)
         self._mode.close()
         five = self.pay(SMALL, "Margin, as ever")
-        confirmed(five)
+        self._signed(five)
         self._caught_up()
+        return five
 
     def _signed(self, reference: str) -> None:
         deadline = time.monotonic() + _SECONDS
