@@ -152,6 +152,18 @@ def doubts_wake(*, wallet_id: str, now: dt.datetime) -> None:
     doubted.update(due_at=now)
 
 
+def waiting_wake(*, signer: str, now: dt.datetime) -> None:
+    """Have cases tried now that wait for a signer which was away, instead of when their patience ends.
+
+    Args:
+        signer: Its roster id.
+        now: The current time.
+    """
+    wallets = [wallet.pk for wallet in Wallet.objects.all() if signer in wallet.asked]
+    waiting = Job.objects.filter(wallet_id__in=wallets, state__in=JOB_UNSIGNED, lease_until__isnull=True)
+    waiting.update(due_at=now)
+
+
 def nonce_release(*, job: Job, now: dt.datetime) -> int:
     """Let the next job use an unsigned job's nonce; inside the step's transaction, after asking the signer.
 

@@ -23,6 +23,7 @@ from core.schema import read_struct
 from core.witnessing import CONFLICT, UNPROVEN
 from custody.answers import VERSION, Refused, result_read
 from custody.errors import CustodyError, SignerWaitsError
+from custody.lanes import waiting_wake
 from custody.parties.group import SILENT
 from custody.parties.line import together
 from custody.ports import signer_port
@@ -85,7 +86,7 @@ def leases_sweep(*, now: dt.datetime) -> int:
             due[signer] = standing
     # At the same time: one that is silent keeps no other's lease from being renewed before it ends.
     answers = together(lambda signer: _try(signer, due[signer]), list(due))
-    return sum(_renewed(signer, due[signer], answer, at) for signer, answer in zip(due, answers, strict=True))
+    return sum(_renewed(signer, due[signer], answer, now) for signer, answer in zip(due, answers, strict=True))
 
 
 def _try(signer: str, standing: _Standing) -> float | LeaseMissingError | SignerWaitsError | None:
@@ -96,8 +97,9 @@ def _try(signer: str, standing: _Standing) -> float | LeaseMissingError | Signer
 
 
 def _renewed(
-    signer: str, standing: _Standing, expires: float | LeaseMissingError | SignerWaitsError | None, at: float
+    signer: str, standing: _Standing, expires: float | LeaseMissingError | SignerWaitsError | None, now: dt.datetime
 ) -> int:
+    at = now.timestamp()
     if isinstance(expires, Exception):
         refused = getattr(expires, "refused", False)
         silent = getattr(expires, "code", "") in SILENT
@@ -108,6 +110,8 @@ def _renewed(
     if expires is None:
         standing.due = at + IDLE_SECONDS
         return 0
+    if at >= standing.expires:
+        waiting_wake(signer=signer, now=now)
     standing.expires, standing.due = expires, at + max(1.0, (expires - at) / 2)
     _alarm(signer, "leased again", holds=False, refused=False)
     return 1

@@ -228,7 +228,12 @@ def test_without_enough_witnesses_nothing_is_signed_and_somebody_is_told(house: 
     alarm = AuditAlarm.objects.get(tag=AuditTag.SIGNER_UNLEASED)
     assert alarm.subject == house.world.signer
     house.start(WITNESSES[0])
+    Job.objects.filter(pk=job.pk).update(due_at=timezone.now() + dt.timedelta(minutes=1))
     assert house.sweep(later=5) == 1
+    job.refresh_from_db()
+    assert job.due_at is not None
+    assert job.due_at < timezone.now() + dt.timedelta(seconds=10), "what was waited for is there: tried now"
+    Job.objects.filter(pk=job.pk).update(due_at=timezone.now())
     house.line.sweep_until(job, JobState.SIGNED, JobState.LIVE, JobState.INCLUDED)
     alarm.refresh_from_db()
     assert alarm.closed_us
