@@ -100,6 +100,17 @@ def row_claim_next(*, now: dt.datetime) -> CeremonyProgress | None:
     return None
 
 
+def rows_wake(*, signer: str, now: dt.datetime) -> None:
+    """Have a signer that was away asked now about whatever it has not done yet.
+
+    Args:
+        signer: Its roster id.
+        now: The current time.
+    """
+    waiting = CeremonyProgress.objects.filter(signer=signer, state__in=_ASKED, due_at__gt=now)
+    waiting.update(due_at=now)
+
+
 def row_try(*, row: CeremonyProgress, now: dt.datetime) -> bool:
     """Ask the signer of a claimed row, and write down what it says; whether its step is done.
 

@@ -22,6 +22,7 @@ from core.errors import CoreError, Refusal
 from core.schema import read_struct
 from core.witnessing import CONFLICT, UNPROVEN
 from custody.answers import VERSION, Refused, result_read
+from custody.ceremony_orders import rows_wake
 from custody.errors import CustodyError, SignerWaitsError
 from custody.lanes import waiting_wake
 from custody.parties.group import SILENT
@@ -112,6 +113,7 @@ def _renewed(
         return 0
     if at >= standing.expires:
         waiting_wake(signer=signer, now=now)
+        rows_wake(signer=signer, now=now)
     standing.expires, standing.due = expires, at + max(1.0, (expires - at) / 2)
     _alarm(signer, "leased again", holds=False, refused=False)
     return 1

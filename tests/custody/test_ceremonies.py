@@ -14,6 +14,7 @@ from core.ceremony_lifecycle import TAKE, VETO, CeremonyState
 from core.documents.consent import Decision
 from core.documents.control import CeremonyKind
 from core.records import CeremonyStep
+from custody.ceremony_orders import rows_wake
 from custody.ceremony_selectors import (
     banned_now,
     ceremonies_waiting,
@@ -165,6 +166,19 @@ def test_a_party_that_is_away_is_asked_again_and_named(rig: Rig) -> None:
     rig.sweep(waits=11)
     assert state(made) is CeremonyState.DONE
     assert not AuditAlarm.objects.filter(tag="custody:ceremony:waits", closed_us__isnull=True).exists()
+
+
+def test_a_party_that_is_back_is_asked_at_once(rig: Rig) -> None:
+    rig.away = {"party-4"}
+    made = rig.order(CeremonyKind.DRILL)
+    for _ in range(4):
+        rig.sweep(waits=61)
+    rig.away = set()
+    rig.sweep(waits=1)
+    assert rows(made, TAKE)["party-4"] == ProgressState.AWAY, "its turn comes later"
+    rows_wake(signer="party-4", now=rig.now)
+    rig.sweep()
+    assert rows(made, TAKE)["party-4"] == ProgressState.DONE
 
 
 def test_a_ban_is_done_without_the_banned_and_goes_on_asking(rig: Rig) -> None:
