@@ -111,13 +111,20 @@ def _ended(batch: Batch, good: Mapping[str, Json], refused: Mapping[str, Json]) 
     return ScriptError(message, refused, agreed=tuple(good))
 
 
-def rounds_script(session: str, hellos: Mapping[str, Json], *, keep: Json | None = None) -> Script[dict[str, Json]]:
+def rounds_script(
+    session: str,
+    hellos: Mapping[str, Json],
+    *,
+    keep: Json | None = None,
+    ends: Callable[[Json], bool] = lambda _: False,
+) -> Script[dict[str, Json]]:
     """Carry a session from its hellos to its end.
 
     Args:
         session: Its name, 0x hex.
         hellos: Each party's word, by its roster id.
         keep: As `Batch.keep`, for the first request.
+        ends: Whether an answer brings what the session is for, whatever the other parties answer or send on.
 
     Returns:
         Each party's last answer.
@@ -131,7 +138,7 @@ def rounds_script(session: str, hellos: Mapping[str, Json], *, keep: Json | None
     for number in range(1, ROUNDS_MOST + 1):
         sent: list[Json] = []
         for name, answer in answers.items():
-            sent += _envelopes(name, answer)
+            sent += _envelopes(name, answer, hellos)
         if not sent:
             return answers
         frames = {
@@ -139,23 +146,27 @@ def rounds_script(session: str, hellos: Mapping[str, Json], *, keep: Json | None
         }
         batch = Batch(step=f"round {number}", frames=frames)
         answers, refused = yield batch
+        if any(map(ends, answers.values())):
+            return answers
         if refused:
-            # Who has the signature has it, whatever became of the others.
-            if any("signature" in answer for answer in answers.values()):
-                return answers
             raise _ended(batch, answers, refused)
     raise ScriptError("the session has more rounds than any protocol", {})
 
 
-def _envelopes(name: str, answer: Json) -> list[Json]:
+def _envelopes(name: str, answer: Json, names: Collection[str]) -> list[Json]:
+    """Return what a party sends, each to be carried to somebody; what nobody waits for would keep a session open."""
     envelopes = answer.get("envelopes")
     if not isinstance(envelopes, list) or not all(isinstance(one, dict) for one in envelopes):
         raise ScriptError(f"{name} sends no envelopes", {name: _unusable("no envelopes")})
+    to_whom: list[object] = [None, *(other for other in names if other != name)]
+    if any(one.get("sender") != name or one.get("receiver") not in to_whom for one in envelopes):
+        message = "envelopes of another party, or to nobody in the session"
+        raise ScriptError(f"{name} sends {message}", {name: _unusable(message)})
     return cast("list[Json]", envelopes)
 
 
 def _for(name: str, sent: Iterable[Json]) -> list[Json]:
-    return [one for one in sent if one.get("sender") != name and one.get("receiver") in (None, name)]
+    return [one for one in sent if one["sender"] != name and one["receiver"] in (None, name)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -314,17 +325,18 @@ def session_script(case: Case, words: Words) -> Script[Signed]:
         if unwilling:
             continue
         try:
-            answers = yield from rounds_script(_name(terms, case), hellos, keep=certificate)
+            answers = yield from rounds_script(
+                _name(terms, case), hellos, keep=certificate, ends=lambda one: _signature_of(one, case) is not None
+            )
         except ScriptError as error:
+            answers = {}
             refused |= error.refusals
-            sessions += 1
-            if sessions == SESSIONS_MOST:
-                break
-            continue
-        made = [one for one in map(_signature_of, answers.values()) if one is not None and case.accepts(one)]
-        if made:
-            return Signed(signature=made[0], certificate=certificate)
+        made = next((one for answer in answers.values() if (one := _signature_of(answer, case)) is not None), None)
+        if made is not None:
+            return Signed(signature=made, certificate=certificate)
         sessions += 1
+        if sessions == SESSIONS_MOST:
+            break
     raise ScriptError("the parties that reserved it did not sign it together", refused, agreed=able)
 
 
@@ -351,13 +363,13 @@ def _read_hello(_: str, result: Json) -> Json:
     return result
 
 
-def _signature_of(answer: Json) -> Json | None:
+def _signature_of(answer: Json, case: Case) -> Json | None:
     signature = answer.get("signature")
     try:
         read_struct(Signature, signature, "signature")
     except CoreError:
         return None
-    return cast("Json", signature)
+    return cast("Json", signature) if case.accepts(cast("Json", signature)) else None
 
 
 def sign_script(case: Case) -> Script[Signed]:

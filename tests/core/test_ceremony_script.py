@@ -74,8 +74,7 @@ class Table:
             self.quorum = tuple(frame["terms"]["quorum"])
             return {name: self.hello(name, frame["terms"]) for name in batch.frames}
         if frame["op"] == "begin":
-            envelope = {"sender": "party-1", "receiver": None}
-            return {name: {"envelopes": [envelope]} for name in batch.frames}
+            return {name: {"envelopes": [{"sender": name, "receiver": None}]} for name in batch.frames}
         if frame["op"] == "turn":
             return self.ended(tuple(batch.frames))
         if frame["op"] == "ceremony":

@@ -197,10 +197,55 @@ def test_sessions_that_always_end_are_not_begun_for_ever(talk: Talk) -> None:
 
 def test_a_session_without_an_end_is_ended(talk: Talk) -> None:
     for name in talk.group.wallet.signers:
-        talk.lies[name] = lambda batch, answer: {"envelopes": [{}]} if batch.step.startswith("round") else answer
+        talk.lies[name] = lambda batch, answer, name=name: (  # type: ignore[misc]
+            {"envelopes": [{"sender": name, "receiver": None}]} if batch.step.startswith("round") else answer
+        )
     with pytest.raises(ScriptError):
         talk.sign()
     assert Counter(batch.step for batch in talk.batches)[f"round {ROUNDS_MOST}"] == SESSIONS_MOST
+
+
+STRAY: tuple[Json, ...] = (
+    {"sender": "party-1", "receiver": None},
+    {"sender": "party-1", "receiver": "party-2"},
+    {"sender": "party-1", "receiver": "party-1"},
+    {"sender": "party-1", "receiver": "party-9"},
+    {"sender": "party-2", "receiver": None},
+    {"sender": [], "receiver": {}},
+)
+
+
+@pytest.mark.parametrize("stray", STRAY)
+def test_who_sends_on_when_others_have_signed_keeps_no_session_open(talk: Talk, stray: Json) -> None:
+    def more(batch: Batch, answer: Json) -> Json:
+        return {"envelopes": [stray]} if batch.step == f"round {ROUNDS}" else answer
+
+    talk.lies["party-1"] = more
+    assert talk.sign().signature == SIGNATURE
+    assert Counter(batch.step for batch in talk.batches)["begin"] == 1
+
+
+@pytest.mark.parametrize("stray", STRAY[2:])
+def test_who_sends_to_nobody_is_named_and_done_without(talk: Talk, stray: Json) -> None:
+    talk.lies["party-1"] = lambda batch, answer: {"envelopes": [stray]} if batch.step == "round 1" else answer
+    assert talk.sign().signature == SIGNATURE
+    assert talk.asked("party-1").count("join") == 1
+    assert Counter(batch.step for batch in talk.batches)["begin"] == 2
+
+
+def test_a_signature_of_something_else_ends_no_session_early(talk: Talk) -> None:
+    wrong = {"envelopes": [{"sender": "party-1", "receiver": None}], "signature": {**SIGNATURE, "raw": "0x0200"}}
+    talk.lies["party-1"] = lambda batch, answer: wrong if batch.step == "round 1" else answer
+    assert talk.sign(accepts=lambda made: made["raw"] == SIGNATURE["raw"]).signature == SIGNATURE
+    assert Counter(batch.step for batch in talk.batches)["begin"] == 1
+
+
+def test_sessions_that_end_without_a_signature_are_not_begun_for_ever(talk: Talk) -> None:
+    for name in talk.group.wallet.signers:
+        talk.lies[name] = lambda batch, answer: {"envelopes": []} if batch.step == "round 1" else answer
+    with pytest.raises(ScriptError):
+        talk.sign()
+    assert Counter(batch.step for batch in talk.batches)["begin"] == SESSIONS_MOST
 
 
 def test_a_signature_of_something_else_is_not_taken(talk: Talk) -> None:
