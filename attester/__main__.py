@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 from attester.config import config_load, deployment_load, deployment_pin, key_load, key_make
@@ -34,6 +35,8 @@ def _serve(arguments: argparse.Namespace) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    # What asks nodes is loaded before the first question; the console's other commands need none of it.
+    import_module("chains.nodes.provider")
     config = config_load(arguments.state)
     attester = Attester(config, key_load(arguments.state), deployment_load(arguments.state))
     server = make_server(attester, arguments.host, arguments.port)

@@ -6,13 +6,12 @@ import re
 import ssl
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 import requests
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
-from web3.types import RPCEndpoint
 
 from chains.errors import (
     AmbiguousSendError,
@@ -23,7 +22,7 @@ from chains.errors import (
     NodeTimeoutError,
     WrongChainError,
 )
-from chains.nodes.transport import ResponseTooLargeError, open_provider, open_session
+from chains.nodes.transport import ResponseTooLargeError, open_session
 from chains.nodes.wire import (
     Block,
     FeeSuggestion,
@@ -41,6 +40,8 @@ from chains.nodes.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from web3.types import RPCEndpoint
 
     from chains.nodes.endpoint import Endpoint
     from chains.nodes.health import HealthBook
@@ -99,6 +100,8 @@ class NodeClient:
         self._endpoint = endpoint
         self._book = book
         self._chain_checked = False
+        from chains.nodes.provider import open_provider  # noqa: PLC0415 - it loads web3: for whoever asks, not for all
+
         self._session = open_session(endpoint=endpoint)
         self._provider = open_provider(endpoint=endpoint, session=self._session)
 
@@ -137,7 +140,7 @@ class NodeClient:
 
     def _exchange(self, method: str, *params: object) -> object:
         try:
-            answer: object = self._provider.make_request(RPCEndpoint(method), list(params))
+            answer: object = self._provider.make_request(cast("RPCEndpoint", method), list(params))
         except ResponseTooLargeError as error:
             raise NodeAnswerError(self.label, "the answer is too large") from error
         except requests.HTTPError as error:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from web3 import HTTPProvider
 
 from chains.errors import EndpointError
 
@@ -102,13 +101,3 @@ def open_session(*, endpoint: Endpoint, most_bytes: int = RESPONSE_MOST_BYTES) -
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
-
-
-def open_provider(*, endpoint: Endpoint, session: requests.Session) -> HTTPProvider:
-    """Return a provider for one endpoint: bare, so no middleware resolves names or changes gas behind our back."""
-    return HTTPProvider(
-        endpoint.url,
-        request_kwargs={"timeout": endpoint.timeout_seconds, "allow_redirects": False},
-        session=session,
-        exception_retry_configuration=None,
-    )

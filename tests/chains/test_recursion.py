@@ -11,6 +11,9 @@ _PROBE = """
 import sys
 before = sys.getrecursionlimit()
 import chains.nodes.client
+assert 'web3' not in sys.modules
+import chains.nodes.provider
+assert 'web3' in sys.modules
 print(before == sys.getrecursionlimit())
 import json
 try:
