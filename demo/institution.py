@@ -195,10 +195,9 @@ def _seed(layout: Layout, cast: Cast, node: Node, web: Console) -> None:
 def found(
     layout: Layout,
     node: Node,
-    web: Console,
     *,
     caller: int | None,
-    tables: Callable[[], object],
+    web: Callable[[], Console],
     tell: Teller,
 ) -> Institution:
     """Found the institution.
@@ -206,9 +205,8 @@ def found(
     Args:
         layout: Prepared folders.
         node: The chain.
-        web: The web tier's console.
         caller: The user that may reach the signers' sockets; None: our own.
-        tables: Returns once the web tier's tables are there.
+        web: Returns the web tier's console once its tables are there.
         tell: Where progress is told.
     """
     cast, token = Cast(), _deploy_token(node)
@@ -217,11 +215,11 @@ def found(
         key_files = _fund_all(layout, node, token, keys, tell)
         enrolments = cast.enrolment_write(layout.papers)
         sets = [word for name, value in replacements.items() for word in ("--set", f"{name}={value}")]
-        tables()
+        console = web()
         compiling = ["--description", DESCRIPTION, *sets, "--wallet-key", *key_files, "--enrolment", *enrolments]
-        policy = _agree(layout, cast, web, compiling, tell)
+        policy = _agree(layout, cast, console, compiling, tell)
         with ThreadPoolExecutor(1) as beside:
-            seeded = beside.submit(_seed, layout, cast, node, web)
+            seeded = beside.submit(_seed, layout, cast, node, console)
             _install_pins(layout, consoles, cast, policy, _signed(layout))
             seeded.result()
     tell.step("pins installed at every signer's and at the consent host's console; the witness told its log's name")

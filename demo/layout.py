@@ -56,7 +56,7 @@ def accounts_choose() -> tuple[Accounts, str]:
     if os.geteuid() != 0:
         return together, "not root: web, signers, parties, courier and witness share one user"
     probe = subprocess.run(
-        [sys.executable, "-c", "import core.verify"],
+        [sys.executable, "-c", "import core.keccak"],
         cwd=ROOT,
         user=WEB_UID,
         group=WEB_UID,

@@ -16,56 +16,82 @@ if TYPE_CHECKING:
     from demo.telling import Teller
 
 _END_SECONDS = 30
+_SIGNED_SECONDS = 60
 SIGNED = frozenset({State.LIVE, State.CONFIRMING, State.CONFIRMED})
 
 
-def lease_play(
-    institution: Institution,
-    site: Site,
-    tell: Teller,
-    *,
-    people: tuple[Browser, Browser, Browser],
-    destination: str,
-) -> str:
-    """Stop the witness, have a payment approved, see that nobody signs it, and start the witness again.
-
-    Args:
-        institution: Whose signer needs leases.
-        site: Its processes.
-        tell: Where progress is told.
-        people: Who asks, and the two who approve.
-        destination: Where the payment goes.
-
-    Returns:
-        The request, which is signed once the witness is back.
+def await_signed(asker: Browser, reference: str) -> None:
+    """Wait until a request is signed and sent.
 
     Raises:
-        ServiceError: If it is signed without.
+        ServiceError: If it comes to another end, or to none.
     """
-    tell.chapter("The witness goes away")
-    site.stop("witness")
-    asker, *officers = people
-    wallet = next(w for w in institution.policy.wallets if w.label == "Treasury")
-    asset = native_asset(wallet.chain)
-    reference = asker.ask(wallet=wallet.id, asset=asset, destination=destination, amount="0.6", purpose="Margin")
-    for officer in officers:
-        officer.decide(reference)
-    tell.step(f"the witness is stopped; {asker.person} asks for 0.6 ETH, and both officers approve")
-    deadline = time.monotonic() + _END_SECONDS
-    while _leases(institution, site):
-        if time.monotonic() > deadline:
-            raise ServiceError("the signer's lease does not end")
-        time.sleep(0.3)
-    status = asker.status(reference)
-    if status["state"] in SIGNED:
-        raise ServiceError(f"without a witness the request is {status['state']}")
-    tell.step(f"its lease has ended: the signer signs nothing. The request is {status['state']}: {status['waits']}")
-    site.witness_start()
-    tell.step("the witness is back: it leases again, and cosigns what the log has written since")
-    return reference
+    deadline = time.monotonic() + _SIGNED_SECONDS
+    while (status := asker.status(reference))["state"] not in SIGNED:
+        if status["final"] or time.monotonic() > deadline:
+            raise ServiceError(f"request {reference[:8]} is {status['state']}: {status['why']} {status['waits']}")
+        time.sleep(0.2)
 
 
-def _leases(institution: Institution, site: Site) -> dict[str, int]:
-    status = site.carry(institution.socket, {"v": 1, "op": "status"})["result"]
-    live: dict[str, int] = status["leases"]["live"]
-    return live
+class Outage:
+    """Stops the witness, and starts it again once the signer's lease has ended."""
+
+    def __init__(
+        self,
+        institution: Institution,
+        site: Site,
+        tell: Teller,
+        *,
+        people: tuple[Browser, Browser, Browser],
+        destination: str,
+    ) -> None:
+        """Take who asks, the two who approve, and where the payment goes."""
+        self._institution, self._site, self._tell = institution, site, tell
+        self._asker, *self._officers = people
+        self._destination = destination
+
+    def begin(self) -> str:
+        """Stop the witness and have a payment approved; return the request, which nobody may sign now."""
+        self._tell.chapter("The witness goes away")
+        self._site.stop("witness")
+        wallet = next(w for w in self._institution.policy.wallets if w.label == "Treasury")
+        reference = self._asker.ask(
+            wallet=wallet.id,
+            asset=native_asset(wallet.chain),
+            destination=self._destination,
+            amount="0.6",
+            purpose="Margin",
+        )
+        for officer in self._officers:
+            officer.decide(reference)
+        who = self._asker.person
+        self._tell.step(f"the witness is stopped; {who} asks for 0.6 ETH, and both officers approve")
+        return reference
+
+    def end(self, reference: str) -> None:
+        """Wait until the signer has no lease, see that it has not signed the request, and start the witness again.
+
+        Args:
+            reference: The request, which is signed once the witness is back.
+
+        Raises:
+            ServiceError: If it is signed without.
+        """
+        deadline = time.monotonic() + _END_SECONDS
+        while self._leases():
+            if time.monotonic() > deadline:
+                raise ServiceError("the signer's lease does not end")
+            time.sleep(0.2)
+        status = self._asker.status(reference)
+        if status["state"] in SIGNED:
+            raise ServiceError(f"without a witness the request is {status['state']}")
+        self._tell.step(
+            f"its lease has ended: the signer signs nothing. The request is {status['state']}: {status['waits']}"
+        )
+        self._site.witness_start()
+        self._tell.step("the witness is back: it leases again, and cosigns what the log has written since")
+
+    def _leases(self) -> dict[str, int]:
+        status = self._site.carry(self._institution.socket, {"v": 1, "op": "status"})["result"]
+        live: dict[str, int] = status["leases"]["live"]
+        return live

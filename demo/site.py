@@ -234,6 +234,18 @@ def _migrate(site: Site, cluster: Cluster | None) -> dict[str, str]:
     return owner
 
 
+def _open(stack: ExitStack, services: ExitStack, layout: Layout, *, full: bool, tell: Teller) -> Site:
+    """Start what the web tier rests on, open the consoles, and make the tables."""
+    environment, cluster = _environment(layout), None
+    if full:
+        cluster, settings = _full_services(services, layout, tell)
+        environment |= settings
+    # The user that may reach the signers' sockets carries to them.
+    site = Site(stack, layout, environment, caller=layout.accounts.courier if full else layout.accounts.web)
+    site.owner = _migrate(site, cluster)
+    return site
+
+
 def _signer_starts(site: Site, layout: Layout) -> list[Callable[[], None]]:
     """Return what starts the signers, the parties, the witness, the attester and the consent host."""
     sockets, accounts = _sockets(layout), layout.accounts
@@ -282,9 +294,9 @@ def courier_name(signer: str) -> str:
     return {SIGNER_ID: "courier", LOG_SIGNER_ID: "log-courier"}.get(signer, f"courier-{signer}")
 
 
-def _courier_starts(site: Site, layout: Layout) -> list[Callable[[], None]]:
-    """Return what starts a courier for each signer and each party: it knows the broker and one socket."""
-    return [
+def _couriers_start(site: Site, layout: Layout) -> None:
+    """Start a courier for each signer and each party: it knows the broker and one socket."""
+    starts = (
         partial(
             site.start,
             *(courier_name(signer), layout.accounts.courier, "-m", "courier", "--signer", signer),
@@ -293,7 +305,8 @@ def _courier_starts(site: Site, layout: Layout) -> list[Callable[[], None]]:
             COUNTERSIGN_SIGNER_SOCKETS=f"{signer}={place}",
         )
         for signer, place in _sockets(layout).items()
-    ]
+    )
+    site.start_all(*starts)
 
 
 def _tell_isolation(missing: str, *, full: bool, tell: Teller) -> None:
@@ -322,23 +335,18 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
     _precompile()
     accounts, missing = accounts_choose()
     layout = Layout(base, accounts)
-    layout.prepare(caller=accounts.courier if full else accounts.web)
-    _tell_isolation(missing, full=full, tell=tell)
     caller = accounts.courier if full else accounts.web
-    with ExitStack() as stack, ThreadPoolExecutor(2) as beside:
-        environment, cluster = _environment(layout), None
-        if full:
-            cluster, services = _full_services(stack, layout, tell)
-            environment |= services
-        site = Site(stack, layout, environment, caller=caller)
-        # Tables and couriers wait for nobody's keys.
-        tables = beside.submit(_migrate, site, cluster)
-        couriers = beside.submit(site.start_all, *(_courier_starts(site, layout) if full else ()))
+    layout.prepare(caller=caller)
+    _tell_isolation(missing, full=full, tell=tell)
+    # Whatever is in `stack` may use a database and a broker until it has ended.
+    with ExitStack() as services, ExitStack() as stack, ThreadPoolExecutor(2) as beside:
+        # Databases, tables and couriers wait for nobody's keys.
+        opened = beside.submit(_open, stack, services, layout, full=full, tell=tell)
+        couriers = beside.submit(lambda: _couriers_start(opened.result(), layout) if full else None)
         node = stack.enter_context(anvil(block_time_s=_BLOCK_SECONDS, directory=layout.base / "chain"))
-        institution = found(layout, node, site.web, caller=caller, tables=tables.result, tell=tell)
-        site.owner = tables.result()
-        site.start_all(*_signer_starts(site, layout))
-        site.start_all(*_web_starts(site, layout, full=full))
+        institution = found(layout, node, caller=caller, web=lambda: opened.result().web, tell=tell)
+        site = opened.result()
+        site.start_all(*_web_starts(site, layout, full=full), *_signer_starts(site, layout))
         couriers.result()
         tell.step("running: " + ", ".join(f"{name} (pid {pid})" for name, pid in site.pids.items()))
         try:

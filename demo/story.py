@@ -14,7 +14,7 @@ from core.documents.consent import Decision
 from core.names import native_asset, token_asset
 from demo.institution import POLICY_ADMINS
 from demo.layout import PARTIES, ROOT
-from demo.lease_check import lease_play
+from demo.lease_check import Outage, await_signed
 from demo.log_check import LogCheck
 from demo.party_refusals import PartyAttack, party_refusals_prepare
 from demo.people import Browser
@@ -82,11 +82,17 @@ class Story:
         warm = Warm(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
         shared = warm.pay(SMALL, "Collateral from the shared key")
         self.tell.step(f"tessa asks for {SMALL} ETH from Warm, whose key no machine holds; both officers approve")
-        for reference in (ether, token, shared):
+        first = (ether, token, shared)
+        for reference in first:
+            await_signed(tessa, reference)
+        prepared = ready.result()
+        outage = Outage(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
+        late = outage.begin()
+        # What is signed is mined without a witness, and its lease takes its time to end.
+        for reference in first:
             self._await(tessa, reference)
         proofs = [beside.submit(self._prove, reference) for reference in (ether, shared)]
-        prepared = ready.result()
-        late = lease_play(self.institution, self.site, self.tell, people=(tessa, rita, ravi), destination=EXCHANGE)
+        outage.end(late)
         adam, anna = (Browser(self.institution, name) for name in POLICY_ADMINS)
         parties = warm.play((adam, anna))
         self._await(tessa, late)

@@ -15,7 +15,7 @@ from core.lifecycle import State
 from core.names import native_asset
 from demo.degraded_mode import DegradedMode
 from demo.layout import PARTIES
-from demo.lease_check import SIGNED
+from demo.lease_check import SIGNED, await_signed
 from demo.parties import LABEL
 from demo.services.processes import ServiceError
 
@@ -85,7 +85,7 @@ class Warm:
         self._site.stop("party-5")
         one = self.pay(SMALL, "Margin, with one party away")
         self._tell.step(f"party-5 is stopped; tessa asks for {SMALL} ETH from Warm, and both officers approve")
-        self._signed(one)
+        await_signed(self._asker, one)
         self._tell.step("four parties vouch for it, three of them sign it: one party away changes nothing")
         self._site.stop("party-4")
         two = self.pay(SMALL, "Margin, with two parties away")
@@ -93,7 +93,7 @@ class Warm:
         self._mode.open(committee)
         self._unnamed(two)
         three = self.pay(SMALL, "Margin, in degraded mode")
-        self._signed(three)
+        await_signed(self._asker, three)
         self._refused(two)
         self._tell.step(
             f"{SMALL} ETH for one named nonce is signed by the three that are left; what waited has ended"
@@ -132,16 +132,9 @@ class Warm:
             confirmed(reference)
         self._mode.close()
         five = self.pay(SMALL, "Margin, as ever")
-        self._signed(five)
+        await_signed(self._asker, five)
         self._caught_up()
         return five
-
-    def _signed(self, reference: str) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while (status := self._asker.status(reference))["state"] not in SIGNED:
-            if status["final"] or time.monotonic() > deadline:
-                raise ServiceError(f"request {reference[:8]} is {status['state']}: {status['why']} {status['waits']}")
-            time.sleep(0.2)
 
     def _unnamed(self, reference: str) -> None:
         """See that what waited, which names no nonce, is not signed in degraded mode, and is told so."""
