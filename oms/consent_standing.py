@@ -11,7 +11,7 @@ from approvals.selectors import consent_documents
 from core.decision import Section, Verdict
 from core.schema import write_struct
 from policies.explanation import results_read
-from policies.selectors import decision_find
+from policies.selectors import decision_find, decision_parts
 
 if TYPE_CHECKING:
     from oms.models import TransactionRequest
@@ -39,4 +39,9 @@ def voices_of(*, subject: str) -> list[dict[str, object]]:
 
 def case_standing(*, request: TransactionRequest) -> dict[str, object]:
     """Return where a case stands, as fields of what the consent page is asked."""
-    return {"consents": voices_of(subject=request.mandate_digest), "rules": _rules(request)}
+    decision = decision_find(intent_digest=request.intent_digest)
+    return {
+        "consents": voices_of(subject=request.mandate_digest),
+        "rules": _rules(request),
+        "limit_parts": 1 if decision is None else decision_parts(decision=decision),
+    }

@@ -271,7 +271,8 @@ class DecisionAdmin(_ReadOnlyAdmin):
             for part in view.sections
             for rule in part.rules
         )
-        return format_html("<p>{}</p><ol>{}</ol>", view.summary, format_html_join("", "<li>{}: {}. {}{}</li>", rows))
+        said = " ".join(part for part in (view.summary, view.parts_words) if part)
+        return format_html("<p>{}</p><ol>{}</ol>", said, format_html_join("", "<li>{}: {}. {}{}</li>", rows))
 
     @admin.display(description="held against limits")
     def held(self, decision: Decision) -> SafeString | str:

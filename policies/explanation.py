@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from core.canonical import canonical, parse
 from core.decision import RuleResult, Section, Verdict
+from core.degraded import divided
 from core.documents.policy import Quorum
 from core.explain import explain_rules
 from core.quorum import describe
 from core.schema import read_struct, write_struct
+from policies.parts import bounds_of, parts_counted
 from policies.sentences import expected_words, found_words, rule_sentence, rule_text, summary
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ _TITLES = {
     Section.ESCALATION: "Escalations: each that matches asks for more",
     Section.LIMIT: "Limits: own amount included",
 }
+_PARTS_WORDS = (
+    "Every limit counts here as one of {parts} parts, rounded down: parties that do not reach each other count alone,"
+    " and all of them together must not sign more than the policy's limit."
+)
 _COUNTING = frozenset({Verdict.MATCHED, Verdict.UNKNOWN, Verdict.EXCEEDED})
 
 
@@ -79,8 +85,9 @@ class SectionView:
 class DecisionView:
     """A decision as pages show it; `summary` is the one sentence.
 
-    `disputed` names rules whose stored result is not what the stored facts give today: a changed row, or a changed
-    program.
+    `disputed` names rules whose stored result is not what the stored facts give today, and limits that were held to
+    a bound that is not the policy's: a changed row, or a changed program. `parts`: what limits were divided by, more
+    than 1 if the wallet was in degraded mode.
     """
 
     allowed: bool
@@ -93,6 +100,12 @@ class DecisionView:
     summary: str
     sections: tuple[SectionView, ...]
     disputed: tuple[str, ...]
+    parts: int = 1
+
+    @property
+    def parts_words(self) -> str:
+        """Why limits are not those of the policy; empty where they are."""
+        return "" if self.parts == 1 else _PARTS_WORDS.format(parts=self.parts)
 
     @property
     def rule_count(self) -> int:
@@ -202,10 +215,12 @@ def _section_view(policy: Policy, section: Section, rules: tuple[RuleNode, ...])
 
 
 def _disputed(rules: tuple[RuleNode, ...], results: tuple[RuleResult, ...]) -> tuple[str, ...]:
-    """Return rules, limits apart, that counted then and do not now, or the other way round."""
+    """Return rules that counted then and do not now, or the other way round; limits that had another bound then."""
+    held_to = bounds_of(results)
+    bounds = {rule.rule for rule in rules if held_to.get(rule.rule, str(rule.most)) != str(rule.most)}
     then = {(r.section, r.rule, r.verdict) for r in results if r.verdict in _COUNTING}
     now = {(r.section, r.rule, r.verdict) for r in rules if r.verdict in _COUNTING}
-    return tuple(sorted({rule for section, rule, _ in then ^ now if section is not Section.LIMIT}))
+    return tuple(sorted(bounds | {rule for section, rule, _ in then ^ now if section is not Section.LIMIT}))
 
 
 def view_of(
@@ -229,7 +244,8 @@ def view_of(
         reasons: Why not; empty when allowed.
         results: What counted, and every limit with its figure.
     """
-    rules = explain_rules(policy, facts, results)
+    parts = parts_counted(policy=policy, facts=facts, results=results)
+    rules = explain_rules(divided(policy, parts), facts, results)
     return DecisionView(
         allowed=allowed,
         policy_digest=policy.digest,
@@ -241,6 +257,7 @@ def view_of(
         summary=summary(policy, rules, allowed=allowed, grant=grant, required=required),
         sections=tuple(_section_view(policy, section, rules) for section in Section),
         disputed=_disputed(rules, results),
+        parts=parts,
     )
 
 
@@ -305,6 +322,8 @@ def view_data(*, view: DecisionView) -> dict[str, object]:
         "required_words": view.required_words,
         "reasons": list(view.reasons),
         "disputed": list(view.disputed),
+        "limit_parts": view.parts,
+        "limit_parts_words": view.parts_words,
         "sections": [
             {"section": section.section, "rules": [_rule_data(rule) for rule in section.rules]}
             for section in view.sections

@@ -33,6 +33,7 @@ from policies.models import (
     ReservationState,
     VersionStatus,
 )
+from policies.parts import parts_counted
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -169,6 +170,16 @@ def decision_view(*, decision: Decision) -> DecisionView:
         required=decision_required(decision=decision),
         reasons=decision_reasons(decision=decision),
         results=results_read(text=decision.results),
+    )
+
+
+def decision_parts(*, decision: Decision) -> int:
+    """Return what the limits of a stored decision were divided by: 1 unless its wallet was in degraded mode then."""
+    policy, facts = policy_find(digest=decision.policy_digest), snapshot_read(text=decision.facts)
+    return (
+        1
+        if policy is None
+        else parts_counted(policy=policy, facts=facts, results=results_read(text=decision.results))
     )
 
 

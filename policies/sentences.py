@@ -87,7 +87,11 @@ def limit_figures(policy: Policy, rule: RuleNode) -> str:
     if limit is None:
         return "a limit that the policy no longer has"
     total = "an unknown amount" if rule.used is None else amount_words(policy, limit.measure, limit.asset, rule.used)
-    return f"{total} with this transaction, of {amount_words(policy, limit.measure, limit.asset, limit.most)}"
+    whole = amount_words(policy, limit.measure, limit.asset, limit.most)
+    if rule.most is None or rule.most == limit.most:
+        return f"{total} with this transaction, of {whole}"
+    part = amount_words(policy, limit.measure, limit.asset, rule.most)
+    return f"{total} with this transaction, of {part}, which is the part of {whole} that counts in degraded mode"
 
 
 def _limit_sentence(policy: Policy, rule: RuleNode) -> str:

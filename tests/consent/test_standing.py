@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core.attested import attested_facts
 from core.documents.bundle import Attestation, FactValue, Provenance, SignedAttestation
 from core.documents.consent import Decision, SignedConsent
-from core.documents.roster import NamedKey
+from core.documents.policy import Measure
+from core.documents.roster import NamedKey, Role
 from core.registry import REGISTRY
 from core.schema import write_struct
-from tests.factories.world import STRANGER, TOKEN, header
+from tests.factories.parties import Parties
+from tests.factories.world import DAY, ETHER, NATIVE, STRANGER, TOKEN, header, limit, seats
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -186,6 +188,41 @@ def test_a_simulation_that_fails_is_told_in_red(page: Page, house: House, attest
     page.locator("[data-code=simulation_failed]").wait_for()
     picture(page, "failed")
     assert "Risk score" in page.inner_text("#attested")
+
+
+def _threshold(house: House, now: int) -> World:
+    """Return an institution whose wallet is of five parties, under 6 ether a day that ask the CRO."""
+    daily = limit("day", Measure.ASSET, 6 * ETHER, order=1, asset=NATIVE, window=DAY)
+    daily = dataclasses.replace(daily, quorum=seats((Role.CRO, 1)))
+    made = house.world(now=now)
+    parties = Parties(now=now, limits=(daily,), consent=made.policy.consent).world
+    house.pin(parties)
+    return parties
+
+
+def test_limits_in_degraded_mode_are_shown_as_they_count(
+    page: Page, house: House, now: int, picture: Picture
+) -> None:
+    world = _threshold(house, now)
+    rules = [world.policy.grants[0].id, "day"]
+    named, plain = dataclasses.replace(world.mandate(), nonce=4), world.mandate()
+    page.goto(house.address(plain.to_json(), "review", "rita", rules=rules))
+    assert "At most 6.00 ETH within 1 d" in page.inner_text("#standing")
+    assert page.locator("#divided").count() == 0
+    for mandate, parts, limit_words, code in (
+        (named, 3, "At most 2.00 ETH within 1 d", None),
+        (plain, 3, "At most 2.00 ETH within 1 d", "no_nonce"),
+        (named, 2, "At most 6.00 ETH within 1 d", "wrong_parts"),
+    ):
+        page.goto("about:blank")
+        page.goto(house.address(mandate.to_json(), "review", "rita", rules=rules, limit_parts=parts))
+        assert limit_words in page.inner_text("#standing")
+        assert page.locator("#divided").count() == (0 if code == "wrong_parts" else 1)
+        told = page.locator("[data-code=no_nonce], [data-code=wrong_parts]").evaluate_all(
+            "found => found.map((one) => one.dataset.code)"
+        )
+        assert told == ([] if code is None else [code])
+        picture(page, f"{parts}-{code}")
 
 
 _READ = """async ({pins, policy, cases, now}) => {

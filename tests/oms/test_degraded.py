@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -18,31 +19,34 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind
 from core.documents.mandate import Mandate
 from core.documents.policy import Measure
-from core.documents.roster import WalletKind
+from core.documents.roster import Role, WalletKind
 from core.lifecycle import State
 from custody.ceremony_services import ceremony_consent, ceremony_draft
 from custody.ceremony_transitions import ceremony_lock, ceremony_move
 from custody.services import wallet_create
 from oms.degraded import degraded_of
 from oms.errors import FormError, RequestRefusedError
+from policies.selectors import decision_find, decision_view
 from policies.services import genesis_store
 from tests.factories.ceremonies import QUORUM, ceremony
 from tests.factories.parties import Parties
-from tests.factories.world import CHAIN, DAY, ETHER, NATIVE, PEOPLE, limit
+from tests.factories.world import CHAIN, DAY, ETHER, NATIVE, PEOPLE, limit, seats
 from tests.oms.conftest import ACTOR, Desk, as_json
 from tests.sign_in import signed_in
 
 if TYPE_CHECKING:
     from demo.services.anvil import Node
+    from policies.explanation import DecisionView, RuleView
 
 UP = ("party-1", "party-2", "party-3")
 
 
 @pytest.fixture
 def warm(db: None, anvil_node: Node) -> Desk:  # noqa: ARG001 - asks for the database
-    """Everybody at their place, and a 3-of-5 wallet with 1,000 ether under 6 ether a day."""
-    limits = (limit("day", Measure.ASSET, 6 * ETHER, order=1, asset=NATIVE, window=DAY),)
-    parties = Parties(now=int(time.time()), limits=limits)
+    """Everybody at their place, and a 3-of-5 wallet with 1,000 ether under 6 ether a day, and 3 that ask the CRO."""
+    daily = limit("day", Measure.ASSET, 6 * ETHER, order=1, asset=NATIVE, window=DAY)
+    asking = dataclasses.replace(daily, id="asks", label="asks", order=2, most=3 * ETHER, quorum=seats((Role.CRO, 1)))
+    parties = Parties(now=int(time.time()), limits=(daily, asking))
     world, wallet = parties.world, parties.wallet
     anvil_node.call("anvil_setBalance", wallet.address, hex(1000 * ETHER))
     genesis_store(signed=world.signed_policy, digest=world.deployment, actor=ACTOR, now=world.now)
@@ -143,3 +147,58 @@ def test_the_decision_counts_divided_limits_and_pages_say_so(warm: Desk) -> None
     }
     page = client.post(reverse("oms:request_new"), typed).content.decode()
     assert "0 only: the wallet is in degraded mode" in page
+
+
+def ended(digest: str) -> None:
+    """Let somebody's rejection end a degraded mode."""
+    with transaction.atomic():
+        ceremony_move(
+            ceremony=ceremony_lock(digest=digest), event=CeremonyEvent.REJECT, actor=ACTOR, now=timezone.now()
+        )
+
+
+def row_of(view: DecisionView, rule: str) -> RuleView:
+    """Return what an explanation says of a rule."""
+    (found,) = (one for section in view.sections for one in section.rules if one.node.rule == rule)
+    return found
+
+
+def test_what_was_decided_in_degraded_mode_is_explained_so_for_ever(warm: Desk) -> None:
+    whole = warm.preview().decision
+    assert (whole.parts, whole.parts_words, row_of(whole, "day").node.most) == (1, "", 6 * ETHER)
+    digest = opened(warm)
+    request = warm.ask(warm.preview(amount_text="1.5").mandate)
+    decision = decision_find(intent_digest=request.intent_digest)
+    assert decision is not None
+    view = decision_view(decision=decision)
+    assert (view.parts, view.disputed) == (3, ())
+    assert (row_of(view, "day").node.most, row_of(view, "asks").node.most) == (2 * ETHER, ETHER)
+    words = "ETH with this transaction, of 1 ETH, which is the part of 3 ETH that counts in degraded mode."
+    assert words in row_of(view, "asks").sentence
+    pages = [("tessa", "oms:request"), ("clara", "oms:case")]
+    for over in (False, True):
+        if over:
+            ended(digest)
+            assert warm.preview().decision.parts == 1
+        assert decision_view(decision=decision) == view
+        for name, address in pages:
+            page = signed_in(warm.users[name]).get(reverse(address, args=[request.reference]))
+            text = page.content.decode()
+            assert "Decided in degraded mode, over limits divided by 3" in text
+            assert words in text
+        # The consent page is given the same: it takes the limits' words from its own policy, and divides them.
+        case = signed_in(warm.users["clara"]).get(reverse("oms:case", args=[request.reference]))
+        asked = json.loads(case.context["consent_request"])
+        assert (asked["limit_parts"], "asks" in asked["rules"]) == (3, True)
+
+
+def test_a_bound_that_is_not_the_policys_is_disputed(warm: Desk) -> None:
+    opened(warm)
+    request = warm.ask(warm.preview(amount_text="1.5").mandate)
+    decision = decision_find(intent_digest=request.intent_digest)
+    assert decision is not None
+    # As somebody would edit it who gets past the trigger.
+    decision.results = decision.results.replace(f" of {2 * ETHER}", f" of {5 * ETHER}")
+    view = decision_view(decision=decision)
+    assert (view.parts, view.disputed) == (1, ("asks", "day"))
+    assert row_of(view, "day").node.most == 6 * ETHER

@@ -14,7 +14,9 @@ import { sixWords } from "./six_words.js";
 
 const MOST_BYTES = 8 * 1024 * 1024;
 // A document alone: nobody is asked, and nothing that a server says comes with it.
-const ALONE = Object.freeze({ decision: CHECK, actor: null, credentials: [], attestations: [], consents: [], rules: [] });
+const ALONE = Object.freeze({
+  decision: CHECK, actor: null, credentials: [], attestations: [], consents: [], rules: [], limit_parts: 1,
+});
 const NEEDED = "Choose the document's file, or paste the document.";
 
 function nowSeconds() {

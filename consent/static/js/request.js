@@ -13,6 +13,7 @@ const MOST_REPORT = 1024 * 1024;
 const MOST_CLAIMS = 20;
 const DEFAULTS = Object.freeze({
   credentials: [], return_origin: null, claimed: {}, reports: [], attestations: [], consents: [], rules: [],
+  limit_parts: 1,
 });
 const FORMS = Object.freeze({ mandate, policy, cancel, halt, resume, ceremony, enrolment });
 
@@ -63,6 +64,7 @@ function readFields(value) {
     attestations: items(signedAttestation, { most: 64 }),
     consents: items(signedConsent, { most: 64 }),
     rules: items(slug, { most: 16 }),
+    limit_parts: integer({ least: 1, most: 16 }),
     reports: items(struct({ kind: choice("replay", "proof"), body: reportBody }), { most: 8 }),
   })(complete, "request");
 }

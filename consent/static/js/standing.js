@@ -2,6 +2,7 @@
 
 import { attestedOf } from "./attested.js";
 import { taggedDigest } from "./canonical.js";
+import { partsOf } from "./divided.js";
 import { approversOf, rulesNamed, seated, seatsAsked, voicesOf } from "./seats.js";
 import { findPerson } from "./book.js";
 import { attestedWarnings, standingWarnings } from "./view_standing.js";
@@ -24,7 +25,8 @@ async function standingOf(request, subject, now) {
   const people = isMandate
     ? approversOf(subject.policy, asker, voices)
     : voices.filter((voice) => voice.decision === "approve").map((voice) => findPerson(subject.policy, voice.actor));
-  return { rules, voices, bad, seats: seated(rolesAsked(subject, rules), people) };
+  const parts = isMandate ? partsOf(subject, request.limit_parts) : null;
+  return { rules, parts, voices, bad, seats: seated(rolesAsked(subject, rules), people) };
 }
 
 // Who only rejects, withdraws or compares needs nobody's simulation; who asks or approves is told if there is none.

@@ -1,6 +1,7 @@
 // Shows where a case stands: what attesters signed about it, the rule, who has spoken, and which seats are open.
 
 import { findClient, findPerson } from "./book.js";
+import { dividedLimit, dividedWarnings, dividedWords } from "./divided.js";
 import { el } from "./dom.js";
 import { folded, section, small } from "./parts.js";
 import { limitWords, roleWords, ruleWords } from "./policy_words.js";
@@ -89,12 +90,12 @@ export function attestedWarnings(attested) {
   return failed ? [{ code: "simulation_failed", message: "The attested simulation FAILS: the transaction would revert." }] : [];
 }
 
-function ruleItems(policy, rules) {
+function ruleItems(policy, rules, parts) {
   return rules.found.map(({ kind, rule }) => el(
     "li",
     {},
     el("strong", {}, rule.label), " ",
-    kind === "limit" ? limitWords(policy, rule) : ruleWords(policy, kind, rule),
+    kind === "limit" ? limitWords(policy, dividedLimit(rule, parts)) : ruleWords(policy, kind, rule),
   ));
 }
 
@@ -115,14 +116,15 @@ function seatItem({ role, person }) {
   );
 }
 
-// `standing`: {rules, seats, voices}; null where there is nothing to say.
+// `standing`: {rules, parts, seats, voices}; null where there is nothing to say.
 export function viewStanding(policy, standing) {
-  const { rules, seats, voices } = standing;
+  const { rules, parts: divided, seats, voices } = standing;
   if (rules.found.length === 0 && voices.length === 0 && seats.length === 0) return null;
   const parts = [
     seats.length === 0 ? null : section("Seats, by the signatures that came along", el("ul", { class: "seats", id: "seats" }, ...seats.map(seatItem))),
     rules.found.length === 0 ? null : section("Rule",
-      el("ul", { class: "plain" }, ...ruleItems(policy, rules)),
+      el("ul", { class: "plain" }, ...ruleItems(policy, rules, divided)),
+      dividedWords(divided) === "" ? null : el("p", { class: "small", id: "divided" }, dividedWords(divided)),
       el("p", { class: "small" }, "Which rule it is: the server's word. What it says: the pinned policy's.")),
     voices.length === 0 ? null : folded(`Said so far: ${counted(voices.length, "signature", "signatures")}, checked here`,
       false, el("ul", { class: "plain", id: "voices" }, ...voices.map((voice) => voiceItem(policy, voice)))),
@@ -132,7 +134,7 @@ export function viewStanding(policy, standing) {
 }
 
 export function standingWarnings(standing) {
-  const warnings = [];
+  const warnings = dividedWarnings(standing.parts);
   if (standing.bad > 0) {
     const message = `${standing.bad} of the consents that the server shows do not verify. Tell the security officer.`;
     warnings.push({ code: "bad_consents", message });
