@@ -27,6 +27,7 @@ from core.documents.policy import Measure
 from core.documents.roster import WalletKind
 from core.errors import Refusal, RefusedError, require
 from core.evm import Type2
+from core.facts import resolve_asker
 from core.inclusion import check_logged
 from core.lease import NOTHING_HELD, Lessor, check_fresh
 from core.limits import AssetDraw, Draw, Totals, amount_of, scope_keys
@@ -92,9 +93,12 @@ def _initiators(bundle: Bundle, policy: Policy, first: Draw | None) -> tuple[tup
     """
     if first is not None:
         return first.initiators, first.desk
-    asker = bundle.mandate.asker.id
-    desks = {p.id: p.desk for p in policy.people} | {c.id: c.desk for c in policy.clients}
-    return (asker,), desks.get(asker, "unknown")
+    try:
+        who = resolve_asker(bundle.mandate, policy)
+    except RefusedError:
+        return (bundle.mandate.asker.id,), "unknown"
+    # A client's responsible persons count with it, as at the parties that know the intent.
+    return who.names, who.desk
 
 
 def _draw(cancel: Cancel, bundle: Bundle, policy: Policy, journal: Journal, now: int) -> Draw:

@@ -260,6 +260,28 @@ def _check_alike(certificate: Certificate) -> None:
             )
 
 
+def _check_draws(certificate: Certificate, binding: Binding, journal: Journal) -> None:
+    """Refuse words that draw more than this party makes of the case: whoever learns from them would count that.
+
+    Nothing would be signed that may not be, but a lie would fill limits, at every party that was away, for as long as
+    their windows last. A word that draws less is joined to the others, which draw what is right. Parties may remember
+    differently who asked for what a cancel ends (`core.cancel`); that keeps none from being signed.
+    """
+    known = journal.draw_of(binding.cancel or binding.intent)
+    if known is None:
+        raise RefusedError(Refusal.CERTIFICATE, "nothing was reserved for this case here")
+    own = dataclasses.replace(known, time=0)
+    for signed in certificate.reservations:
+        told = signed.document.draw
+        if binding.cancel is not None:
+            told = dataclasses.replace(told, order=own.order, initiators=own.initiators, desk=own.desk)
+        try:
+            more = one_draw([own, told]) != own
+        except RefusedError:
+            more = True
+        require(not more, Refusal.CERTIFICATE, f"{signed.document.party} says that this case draws something else")
+
+
 def _check_behind(certificate: Certificate, policy: Policy, pins: Pins, journal: Journal) -> None:
     mine = {lane.wallet: lane for lane in lanes_of(journal, policy, pins.signer)}
     for signed in certificate.reservations:
@@ -329,6 +351,7 @@ def join(
     words = check_certificate(certificate, binding, wallet, policy, pins, modes=may_join(modes, terms.quorum))
     banned = sorted({*words, *terms.quorum} & journal.ceremonies.banned(wallet.id))
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
+    _check_draws(certificate, binding, journal)
     _check_alike(certificate)
     _check_behind(certificate, policy, pins, journal)
     _check_terms(terms, binding, wallet, pins, epoch)
