@@ -7,10 +7,13 @@ session's terms for itself: whatever a relay leaves out, repeats or changes, the
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from core.errors import Refusal
 from core.party_script import UNUSABLE, Case, ScriptError, rounds_script, sign_script
+from core.teaching import teach_script
 from courier.client import Connection, CourierError
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from core.party_script import Script
 
 Answer = dict[str, Any]
+_ABOUT_MEMORY = frozenset({Refusal.NONCE, Refusal.BEHIND})
+"""Refusals of a party that missed what others know."""
 _Made = TypeVar("_Made")
 
 
@@ -127,6 +132,31 @@ class Relay:
             RelayError: Saying how far it came, and what each party that refused answered.
         """
         names = tuple(name for name in wallet.signers if name in self._connections)
+        try:
+            return self._sign(bundle, wallet, names, certificates)
+        except RelayError as error:
+            if not any(refusal["code"] in _ABOUT_MEMORY for refusal in error.refusals.values()):
+                raise
+            if not self.teach(wallet):
+                raise
+            return self._sign(bundle, wallet, names, ())
+
+    def teach(self, wallet: Wallet) -> bool:
+        """Have the parties of a wallet taught what others of them keep, also of the other wallets that they hold.
+
+        Returns:
+            Whether any of them stands elsewhere now.
+        """
+        asked: dict[str, Answer] = {name: {"op": "status"} for name in wallet.signers if name in self._connections}
+        told, _ = self.ask(asked)
+        named = Counter(name for status in told.values() for name in _lanes(status))
+        self.drive(teach_script(told, sorted(name for name, count in named.items() if count > 1)))
+        now, _ = self.ask(asked)
+        return any(_lanes(now[name]) != _lanes(status) for name, status in told.items() if name in now)
+
+    def _sign(
+        self, bundle: Answer, wallet: Wallet, names: tuple[str, ...], certificates: Iterable[Answer]
+    ) -> tuple[Answer, Answer | None]:
         known = list(certificates)
         if known:
             self.ask({name: {"op": "learn", "certificates": known} for name in names})
@@ -139,6 +169,11 @@ class Relay:
         )
         made = self.drive(sign_script(case))
         return made.signature, made.certificate
+
+
+def _lanes(status: Answer) -> Answer:
+    lanes = status.get("lanes")
+    return lanes if isinstance(lanes, dict) else {}
 
 
 def _is_result(answer: Answer) -> bool:

@@ -12,6 +12,7 @@ Requests have exactly these fields:
     {"v": 1, "op": "prepare", "bundle": Bundle}                                     (role `party` only, as all below)
     {"v": 1, "op": "reserve", "bundle": Bundle}
     {"v": 1, "op": "learn",   "certificates": [Certificate]}
+    {"v": 1, "op": "certificates", "since": {"wallet", "nonce", "cancels", "most"}}
     {"v": 1, "op": "join",    "joining": {"bundle", "certificate", "terms"}}
     {"v": 1, "op": "greet",   "terms": SessionTerms}                       (of a session that makes or tests shares)
     {"v": 1, "op": "begin",   "beginning": {"session", "hellos"}}
@@ -50,6 +51,7 @@ OPERATIONS: dict[str, str | None] = {
     "prepare": "bundle",
     "reserve": "bundle",
     "learn": "certificates",
+    "certificates": "since",
     "join": "joining",
     "greet": "terms",
     "begin": "beginning",

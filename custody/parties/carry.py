@@ -15,8 +15,9 @@ from core.party_script import Case, ScriptError, sign_script
 from custody.answers import lane_read, signature_check, status_frame
 from custody.errors import SignerAnswerError
 from custody.failpoints import FAILPOINTS, failpoint
-from custody.parties.certificates import certificate_keep, certificates_missing
+from custody.parties.certificates import certificate_keep
 from custody.parties.group import PARTIES, No, Outcome, PartiesWaitError, group_lane, group_read
+from custody.parties.lessons import parties_teach
 from custody.parties.line import parties_ask, rested
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from custody.models import Wallet
     from custody.nonces import LaneStatus
 
-_TEACHINGS_MOST = 16
-"""Batches of certificates that a party is handed before one case; if it missed more, the next case goes on."""
 _troubles: Counter[str] = Counter()
 """How often a party was in a session that ended without a signature, since it was last in one that did not."""
 
@@ -51,7 +50,7 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
     """
     roster = wallet.roster
     needed = certificate_size(len(roster.signers), roster.threshold)
-    up, away = _teach(rested(roster.signers, needed=needed))
+    up, away = parties_teach(rested(roster.signers, needed=needed), wallet=roster.id, needed=needed)
 
     def accepts(made: Json) -> bool:
         try:
@@ -85,32 +84,6 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
 
 def _read_no(refusal: Json) -> No:
     return No(code=str(refusal.get("code")), message=str(refusal.get("message")))
-
-
-def _teach(names: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, No]]:
-    """Ask how far each party's memory reaches and hand it what it missed; who is there, and who is not and why."""
-    statuses, away = parties_ask({name: status_frame() for name in names})
-    for _ in range(_TEACHINGS_MOST):
-        lessons: dict[str, Json] = {}
-        for name, status in statuses.items():
-            try:
-                missing = certificates_missing(lanes=_lanes(status))
-            except SignerAnswerError:
-                # It says nothing that can be read: what it needs is then its own affair.
-                continue
-            if missing:
-                lessons[name] = {"op": "learn", "certificates": missing}
-        learned, _ = parties_ask(lessons) if lessons else ({}, {})
-        if not learned:
-            break
-        statuses, _ = parties_ask({name: status_frame() for name in learned})
-    return tuple(name for name in names if name not in away), away
-
-
-def _lanes(status: Json) -> dict[str, LaneStatus]:
-    named = status.get("lanes")
-    wallets = [wallet for wallet in named if isinstance(wallet, str)] if isinstance(named, dict) else []
-    return {wallet: lane_read(status, wallet=wallet) for wallet in wallets}
 
 
 def _drive(script: Script[Signed], now: dt.datetime) -> Signed:

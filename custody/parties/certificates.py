@@ -45,7 +45,9 @@ def certificate_keep(*, certificate: Json, now: dt.datetime) -> None:
 
 
 def certificates_missing(*, lanes: Mapping[str, LaneStatus]) -> list[Json]:
-    """Return the first certificates that a party has to be told of, oldest first.
+    """Return the first certificates that a party has to be told of, in the order of their nonces.
+
+    Not in that in which they were kept: what parties gave back after a database was lost is kept later.
 
     Args:
         lanes: How far its own memory reaches, by wallet, as it says itself.
@@ -58,9 +60,12 @@ def certificates_missing(*, lanes: Mapping[str, LaneStatus]) -> list[Json]:
         else:
             missing += rows.filter(cancels=True, nonce__lt=lane.next_nonce)
         kept = rows.filter(nonce__gte=lane.next_nonce - LOOK_BACK).defer("certificate")
+        kept = kept.order_by("nonce", "pk")
         wanted = [row.pk for row in kept if row.nonce >= lane.next_nonce or _is_other(row, lane)]
         missing += rows.filter(pk__in=wanted[:BATCH_MOST])
-    return _batch(sorted({row.pk: row for row in missing}.values(), key=lambda row: row.pk))
+    return _batch(
+        sorted({row.pk: row for row in missing}.values(), key=lambda row: (row.wallet_id, row.nonce, row.pk))
+    )
 
 
 def _is_other(row: PartyCertificate, lane: LaneStatus) -> bool:
@@ -73,7 +78,7 @@ def _batch(rows: list[PartyCertificate]) -> list[Json]:
     size = 0
     for row in rows[:BATCH_MOST]:
         size += len(row.certificate)
-        if size > BATCH_BYTES:
+        if batch and size > BATCH_BYTES:
             break
         batch.append(parse(row.certificate.encode()))  # type: ignore[arg-type]  # canonical JSON of an object
     return batch

@@ -3,6 +3,7 @@
 prepare  look at a case and change nothing
 reserve  verify it, journal its reservation, give this party's word on it
 learn    journal reservations that this party missed, from their certificates
+certificates  answer those that it joined with or was taught, for parties that missed them
 join     verify the case again, over all that was learned (unless nothing has changed: `signer.party.kept`); journal
          the session's name; give this party's word on it
 begin    with everybody's word: the first round
@@ -17,7 +18,7 @@ the other parties' signatures.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from core.certificate import join, learn, party_key, reservation_of
 from core.degraded import in_force
@@ -31,11 +32,13 @@ from mpc import SignSession
 from signer.party.backups import Backups
 from signer.party.envelopes import ENVELOPE, members, written
 from signer.party.generation import Generations
+from signer.party.going import Going, told_by
 from signer.party.holdings import PartyHoldings
 from signer.party.kept import Ground, KeptCase
 from signer.party.making import Host, Making
 from signer.party.refresh import Renewals
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
+from signer.party.shelf import FILE, Shelf
 from signer.service import Service
 
 if TYPE_CHECKING:
@@ -72,8 +75,9 @@ class PartyService(Service):
         super().__init__(state=state, pins=pins, store=store, backend=backend)
         self._shares = backend
         self._key = key
-        self._sessions: dict[bytes, tuple[Session, Verified]] = {}
+        self._sessions: dict[bytes, Going] = {}
         self._kept = KeptCase()
+        self._shelf = Shelf(state / FILE)
         self._backups = Backups(state, store, backend)
         host = Host(state=state, store=store, backend=backend, key=key, pins=lambda: self.pins)
         self._making = Making(host)
@@ -87,6 +91,7 @@ class PartyService(Service):
             "prepare": self._prepare,
             "reserve": self._reserve,
             "learn": self._learn,
+            "certificates": lambda told, _: self._shelf.page(told["since"]),
             "join": self._join,
             "begin": self._begin,
             "turn": self._turn,
@@ -125,6 +130,11 @@ class PartyService(Service):
 
     def _drilled(self, request: Json, now: int) -> Json:
         return self._backups.drilled(request["attestation"], self.pins, now=now)
+
+    def settle(self) -> None:
+        """Make the last signature record durable, and keep the newest certificates, when their answers are out."""
+        super().settle()
+        self._shelf.settle()
 
     def _holder(self) -> Holder:
         return PartyHoldings(self._shares, self._backups)
@@ -180,6 +190,7 @@ class PartyService(Service):
             if record is not None:
                 self._store.append(record)
                 learned += 1
+            self._shelf.put(certificate.reservations[0].document.binding, write_struct(certificate, "certificate"))
         return {"learned": learned}
 
     def _join(self, request: Json, now: int) -> Json:
@@ -195,15 +206,17 @@ class PartyService(Service):
             bundle, verified, certificate, terms, pins=self.pins, journal=self.journal, epoch=epoch, now=now
         )
         self._store.append(record)
+        self._shelf.put(certificate.reservations[0].document.binding, cast("Json", joining["certificate"]))
         self.failpoint("party.after_join")
         indices = {name: place for place, name in enumerate(verified.wallet.signers, start=1)}
         session = Session(terms, self.pins, self._key, indices, now=now)
         self._make_room(now)
-        self._sessions[session.name] = session, verified
+        told = told_by(self.journal, verified.wallet.id, now)
+        self._sessions[session.name] = Going(session, bundle, verified, told)
         return write_struct(session.hello, "hello")
 
     def _make_room(self, now: int) -> None:
-        for name in [name for name, (session, _) in self._sessions.items() if session.is_late(now)]:
+        for name in [name for name, going in self._sessions.items() if going.session.is_late(now)]:
             del self._sessions[name]
         while len(self._sessions) >= SESSIONS_MOST:
             del self._sessions[next(iter(self._sessions))]
@@ -211,10 +224,16 @@ class PartyService(Service):
     def _find(self, value: object, now: int) -> tuple[Session, Verified]:
         name = HASH32.read(value, "session")
         live = self._sessions.get(name)
-        if live is None or live[0].is_late(now):
+        if live is None or live.session.is_late(now):
             self._sessions.pop(name, None)
             raise RefusedError(Refusal.SESSION, "no such session goes on here")
-        return live
+        self._check_halt(now)
+        try:
+            live.check(self.journal, self._verified, now=now)
+        except RefusedError:
+            del self._sessions[name]
+            raise
+        return live.session, live.verified
 
     def _begin(self, request: Json, now: int) -> Json:
         beginning = members(request["beginning"], {"session", "hellos"}, "beginning")
@@ -222,7 +241,6 @@ class PartyService(Service):
             return self._making.begin(request, now)
         session, verified = self._find(beginning["session"], now)
         hellos = _HELLOS.read(beginning["hellos"], "hellos")
-        self._check_halt(now)
         policy = self.pins.policy(self.journal.policy_at(now))
         keys = {name: party_key(policy, name) for name in session.terms.quorum}
         share = self._shares.open(verified.wallet)
@@ -251,7 +269,6 @@ class PartyService(Service):
             return self._making.turn(request, now)
         session, verified = self._find(turn["session"], now)
         envelopes = _ENVELOPES.read(turn["envelopes"], "envelopes")
-        self._check_halt(now)
         try:
             answer = session.advance(envelopes)
         except AbortedError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from courier.client import exchange
 from custody.models import Job
-from custody.parties import carry, line
+from custody.parties import carry, lessons, line
 from custody.services import wallet_create
 from signer import wire
 from tests.custody.conftest import ACTOR, Desk, desk_open
@@ -122,6 +122,7 @@ def party_desk(founded: Founded, settings: Any, *names: str) -> Iterator[PartyDe
     # What a worker remembers of other tests' parties, which have the same names.
     line._resting.clear()  # noqa: SLF001 - a new process would begin so
     carry._troubles.clear()  # noqa: SLF001 - as above
+    lessons._useless.clear()  # noqa: SLF001 - as above
     with tempfile.TemporaryDirectory(prefix="cs-party-") as base, ExitStack() as stack:
         group = Group(founded, Path(base))
         node, proxy = desk_open(world=group.world, settings=settings, stack=stack)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.mpc.rig import generating, new_shares
 from tests.party.recovery_rig import Site, make_site
 from tests.party.renewing import clone
 from tests.party.rig import Group
@@ -27,6 +28,12 @@ def base() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="cs-party-"))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def blobs() -> dict[int, bytes]:
+    """Shares of one 3-of-5 key, by index, for parties inside the test's process."""
+    return {index: bytes(share.serialise()) for index, share in new_shares(generating(3, 5)).items()}
 
 
 def pinned(founded: Founded, **world: Any) -> Iterator[Group]:  # noqa: ANN401 - fields of World

@@ -7,7 +7,7 @@ anybody's code, sets every clock, and can afford many sessions.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from core.certificate import certificate_size
 from core.documents.party import SignedHello, SignedReservation
@@ -78,6 +78,8 @@ class SoftKey:
 class SoftShares:
     """Shares in the clear, of one wallet."""
 
+    token: ClassVar[dict[str, str]] = {"model": "memory"}
+
     def __init__(self, folder: Path, wallet: str, blob: bytes) -> None:
         """Keep one share of epoch 0."""
         self.folder, self._wallet, self._blob = folder, wallet, blob
@@ -116,6 +118,7 @@ class Inside:
         wallet = self.group.wallet
         blob = self.blobs[wallet.signers.index(name) + 1]
         shares = cast("ShareStore", SoftShares(self.folder / name, wallet.id, blob))
+        (self.folder / name).mkdir(exist_ok=True)
         self.services[name] = PartyService(
             state=self.folder / name,
             pins=party.pins,

@@ -21,7 +21,6 @@ from signer.party.service import PartyService
 from signer.party.session import SESSION_SECONDS, SESSIONS_MOST, AbortedError, Session
 from tests.factories.world import ETHER
 from tests.mpc.oracles import noble_transactions
-from tests.mpc.rig import generating, new_shares
 from tests.party.inside import Inside, SoftKey
 
 if TYPE_CHECKING:
@@ -35,11 +34,6 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 BAD, HONEST = ("party-1", "party-2"), ("party-3", "party-4", "party-5")
 EVIL = b"\xee" * 32
-
-
-@pytest.fixture(scope="module")
-def blobs() -> dict[int, bytes]:
-    return {index: bytes(share.serialise()) for index, share in new_shares(generating(3, 5)).items()}
 
 
 @pytest.fixture
