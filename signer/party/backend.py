@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from signer.party.shares import ShareStore
 
 
+Fitting = tuple[bytes, tuple[str, ...], int]
+
+
+def _fitting(wallet: Wallet) -> Fitting:
+    """Return all of a wallet's entry that its shares are held against."""
+    return wallet.public_key, wallet.signers, wallet.threshold
+
+
 class PartyBackend:
     """The share of each wallet that this party uses: of the epoch that its journal names, never of a newer file."""
 
@@ -31,7 +39,7 @@ class PartyBackend:
             party: This party's roster id.
         """
         self._shares, self._deployment, self._party = shares, deployment, party
-        self._known: dict[str, tuple[bytes, int]] = {}
+        self._known: dict[str, tuple[Fitting, int]] = {}
         self._journal: Journal | None = None
         self.shares = shares
 
@@ -62,8 +70,9 @@ class PartyBackend:
             HsmUnavailableError: If the token is away.
         """
         require(wallet.kind is WalletKind.MPC, Refusal.UNSUPPORTED, "a party holds shares, and no whole key")
-        public_key, epoch = self._known.get(wallet.id, (b"", 0))
-        if public_key != wallet.public_key or self._in_use(wallet) not in (None, epoch):
+        # The whole entry, and not the key alone: a policy may name other parties or another threshold for it.
+        fits, epoch = self._known.get(wallet.id, (None, 0))
+        if fits != _fitting(wallet) or self._in_use(wallet) not in (None, epoch):
             self.open(wallet).wipe()
 
     def sign(self, verified: Verified) -> NoReturn:
@@ -110,7 +119,7 @@ class PartyBackend:
         if (bytes(share.public_key), share.index, share.threshold, share.parties) != wanted or not right:
             share.wipe()
             raise TokenKeyError(f"the share of {wallet.address} is of another key, place, threshold or session")
-        self._known[wallet.id] = wallet.public_key, epoch
+        self._known[wallet.id] = _fitting(wallet), epoch
         return share
 
     def _open(self, name: ShareName) -> Share:
