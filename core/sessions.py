@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from core.documents.party import Hello, SessionTerms, SignedHello
+    from core.journal import Journal
 
 HELLO_SECONDS = 120
 """How long a hello may be answered: a session that has not begun by then never does."""
@@ -62,3 +63,20 @@ def check_hellos(
         distinct = len({getattr(hello, name) for hello in found.values()}) == len(found)
         require(distinct, Refusal.SESSION, "two parties named one key")
     return found
+
+
+def check_partners(terms: SessionTerms, journal: Journal) -> None:
+    """Refuse to go on with parties that people banned, or that were caught, since this party agreed to a session.
+
+    Args:
+        terms: The session's.
+        journal: This party's memory as it is now.
+
+    Raises:
+        RefusedError: `frozen`.
+    """
+    if terms.wallet is None:
+        return
+    out = journal.ceremonies.banned(terms.wallet) | journal.sessions.frozen(terms.wallet, terms.epoch)
+    gone = sorted(out & set(terms.quorum))
+    require(not gone, Refusal.FROZEN, f"banned or caught since this session was joined: {', '.join(gone)}")

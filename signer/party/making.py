@@ -14,6 +14,8 @@ from core.errors import Refusal, RefusedError
 from core.names import HASH32
 from core.records import AbortRecord
 from core.schema import Items, Struct, write_struct
+from core.sessions import check_partners
+from core.standing import heard
 from core.verify import check_clock
 from signer.party.envelopes import ENVELOPE, members, written
 from signer.party.session import SESSIONS_MOST, AbortedError, Session
@@ -109,7 +111,15 @@ class Making:
         if live is None or live[0].is_late(now):
             self._live.pop(name, None)
             raise RefusedError(Refusal.SESSION, "no such session goes on here")
-        check_clock(self._host.journal, now)
+        journal, terms = self._host.journal, live[0].terms
+        check_clock(journal, now)
+        try:
+            # What people said since this party joined: its ceremony's end, or that of a party in it.
+            heard((), terms.subject, journal)
+            check_partners(terms, journal)
+        except RefusedError:
+            del self._live[name]
+            raise
         return live
 
     def begin(self, request: Json, now: int) -> Json:

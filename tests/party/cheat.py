@@ -124,7 +124,8 @@ class Corrupt:
     def lie(self, name: str) -> None:
         """Change messages between the protocol and the envelope, where only this party's own code could."""
         making = self.service._making._live  # noqa: SLF001 - its code is ours to replace
-        session, _ = (self.service._sessions | making)[bytes.fromhex(name[2:])]  # noqa: SLF001 - as above
+        live = {one: going.session for one, going in self.service._sessions.items()}  # noqa: SLF001 - as above
+        session = (live | {one: session for one, (session, _) in making.items()})[bytes.fromhex(name[2:])]
         seal = session._seal  # noqa: SLF001 - as above
 
         def lying(messages: Iterable[tuple[int | None, bytes]]) -> list[Envelope]:
