@@ -26,6 +26,9 @@ STILL_POSSIBLE = frozenset({Refusal.HALTED, Refusal.CLOCK, Refusal.NOT_YET_VALID
 VERSION = 1
 """Of the frames that signers read."""
 _MESSAGE_MOST = 300
+_CODE_MOST = 64
+_NONCE_MOST = 2**53
+"""No lane gets there."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,13 +66,18 @@ def result_read(answer: dict[str, object]) -> dict[str, object] | Refused:
     code, message = error.get("code"), error.get("message")
     if not isinstance(code, str) or not isinstance(message, str):
         raise SignerAnswerError("answer", "an error without code and message")
-    message = "".join(c if c.isprintable() else " " for c in message)[:_MESSAGE_MOST]
+    code, message = _shown(code)[:_CODE_MOST], _shown(message)[:_MESSAGE_MOST]
     if code not in set(Refusal):
-        raise SignerWaitsError(code[:64], message)
+        raise SignerWaitsError(code, message)
     refusal = Refusal(code)
     if refusal in STILL_POSSIBLE:
         raise SignerWaitsError(refusal.value, message)
     return Refused(code=refusal, message=message)
+
+
+def _shown(text: str) -> str:
+    """Return somebody else's text as a database takes it and a page shows it: visible characters only."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _expected(bundle: Bundle) -> Type2:
@@ -150,4 +158,6 @@ def lane_read(result: dict[str, object], *, wallet: str) -> LaneStatus:
         read = {int(nonce): DIGEST.read(digest, "held") for nonce, digest in held.items()}
     except (ValueError, CoreError) as error:
         raise SignerAnswerError("answer", f"a lane that cannot be read: {error}") from error
+    if not all(0 <= number < _NONCE_MOST for number in (next_nonce, cancels, *read)):
+        raise SignerAnswerError("answer", "a lane with nonces that there cannot be")
     return LaneStatus(next_nonce=next_nonce, held=read, cancels=cancels)

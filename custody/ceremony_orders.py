@@ -26,13 +26,15 @@ from core.ceremony_lifecycle import (
     CeremonyState,
 )
 from core.documents.control import CeremonyKind
+from core.errors import DocumentError, EncodingError
 from core.records import CeremonyStep
 from custody.answers import VERSION, Refused, result_read
 from custody.backoff import backoff
 from custody.ceremony_runs import run_begin
 from custody.ceremony_selectors import ceremony_document
-from custody.ceremony_services import signed_ceremony, veto_order
+from custody.ceremony_services import is_past_return, signed_ceremony, veto_order
 from custody.ceremony_transitions import ACTOR, ceremony_lock, ceremony_move, step_done, step_postponed
+from custody.damaged_rows import row_damaged
 from custody.errors import SignerAnswerError, SignerWaitsError
 from custody.failpoints import failpoint
 from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
@@ -173,7 +175,8 @@ def _told(row: CeremonyProgress, told: Told, now: dt.datetime) -> bool:
     if row.step == TAKE and ceremony.state == CeremonyState.ORDERED:
         ceremony_move(ceremony=ceremony, event=CeremonyEvent.BEGIN, actor=ACTOR, now=now)
     run_begin(ceremony=ceremony, now=now)
-    if CeremonyStep.ABANDONED.value in told.steps and CeremonyState(ceremony.state) in CEREMONY_GOING:
+    given_up = CeremonyStep.ABANDONED.value in told.steps and not is_past_return(ceremony)
+    if given_up and CeremonyState(ceremony.state) in CEREMONY_GOING:
         why = f"{row.signer} says that it was abandoned there"
         ceremony_move(ceremony=ceremony, event=CeremonyEvent.FAIL, actor=ACTOR, now=now, why=why)
     _follow(ceremony, now)
@@ -253,6 +256,8 @@ def orders_advance(*, now: dt.datetime, most: int = STEPS_MOST) -> int:
         failpoint("custody.ceremony.after_claim")
         try:
             row_try(row=row, now=now)
+        except (DocumentError, EncodingError) as error:
+            row_damaged(what="ceremony", key=row.ceremony.digest[:16], error=error)
         except Exception:  # one signer's or one ceremony's trouble does not keep the others waiting
             _logger.exception("ceremony %s: %s could not be asked", row.ceremony.digest, row.signer)
     return most

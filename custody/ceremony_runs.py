@@ -21,14 +21,15 @@ from core.ceremony_lifecycle import TAKE, CeremonyState
 from core.ceremony_script import Renewal, refresh_script
 from core.documents.consent import SIGNED_CONSENTS
 from core.documents.control import CeremonyKind, SignedCeremony
-from core.errors import EncodingError
+from core.errors import DocumentError, EncodingError
 from core.founding import FoundingPlan
 from core.generation_script import Generation, generate_script
 from core.party_script import ScriptError
 from core.schema import read_struct
 from custody.backoff import backoff
 from custody.ceremony_selectors import ceremony_document
-from custody.ceremony_transitions import ACTOR, ceremony_lock, line_append, words_fit
+from custody.ceremony_transitions import ACTOR, ceremony_lock, has_room, line_append, words_fit
+from custody.damaged_rows import row_damaged
 from custody.errors import CeremonyMissingError, LeaseLostError
 from custody.failpoints import failpoint
 from custody.models_ceremonies import CeremonyPlan, CeremonyProgress, KeyCeremony, ProgressState
@@ -62,8 +63,9 @@ def run_begin(*, ceremony: KeyCeremony, now: dt.datetime) -> None:
     named = ceremony_document(ceremony=ceremony).signers
     taking = CeremonyProgress.objects.filter(ceremony=ceremony, step=TAKE, signer__in=named)
     if not taking.exclude(state=ProgressState.DONE.value).exists():
-        ceremony.due_at, ceremony.trials = now, 0
-        ceremony.save(update_fields=["due_at", "trials"])
+        # Carried to its end and still not done by everybody's own book: again, and not at once.
+        ceremony.due_at = now + backoff(ceremony.trials) if ceremony.trials else now
+        ceremony.save(update_fields=["due_at"])
 
 
 def run_claim_next(*, now: dt.datetime) -> KeyCeremony | None:
@@ -109,14 +111,18 @@ def run_try(*, ceremony: KeyCeremony, now: dt.datetime) -> bool:
         script = _script(ceremony)
     except CeremonyMissingError as error:
         return _stopped(ceremony, str(error), {}, now)
+    except (DocumentError, EncodingError) as error:
+        row_damaged(what="ceremony", key=ceremony.digest[:16], error=error)
+        return _stopped(ceremony, "what is stored of it cannot be read", {}, now)
     try:
         words, said = _drive(ceremony, script, now)
     except ScriptError as error:
         return _stopped(ceremony, str(error), error.refusals, now)
     with transaction.atomic():
         kept = _held(ceremony)
-        line_append(ceremony=kept, who=ACTOR, what=RUN, good=True, now=now, words=words, said=said)
-        kept.why, kept.due_at, kept.lease_until, kept.trials = "", None, None, 0
+        if not kept.lines.filter(what=RUN, good=True, words=words_fit(words)).exists():
+            line_append(ceremony=kept, who=ACTOR, what=RUN, good=True, now=now, words=words, said=said)
+        kept.why, kept.due_at, kept.lease_until, kept.trials = "", None, None, kept.trials + 1
         kept.save(update_fields=["why", "due_at", "lease_until", "trials"])
         # Each one's own book says the same: it is asked at once.
         waiting = CeremonyProgress.objects.filter(ceremony=kept).exclude(state=ProgressState.DONE.value)
@@ -172,7 +178,8 @@ def _carry(ceremony: KeyCeremony, batch: Batch, now: dt.datetime) -> Heard:
     with transaction.atomic():
         kept = _held(ceremony)
         # Whoever is away for days fills no transcript: that it was tried again is not told each time.
-        if kept.trials < TOLD_TRIALS or not (bad or batch.step in _ASKING):
+        told_on = kept.trials < TOLD_TRIALS or not (bad or batch.step in _ASKING)
+        if told_on and has_room(ceremony=kept):
             line_append(ceremony=kept, who=ACTOR, what=_BATCH, good=not bad, now=now, words=batch.step, said=told)
         KeyCeremony.objects.filter(pk=kept.pk).update(lease_until=now + LEASE)
     return good, {name: {"code": no.code, "message": no.message, "retry": True} for name, no in bad.items()}
@@ -193,10 +200,10 @@ def _stopped(ceremony: KeyCeremony, why: str, refusals: dict[str, Json], now: dt
         kept = _held(ceremony)
         words = f"{why}. {named}" if named else why
         words = words_fit(words)
-        if words != kept.why:
-            # Once for each new trouble, not once for each trial.
+        # Once for each new trouble, not once for each trial.
+        if words != kept.why and has_room(ceremony=kept):
             line_append(ceremony=kept, who=ACTOR, what=RUN, good=False, now=now, words=words, said=dict(said))
-            kept.why = words
+        kept.why = words
         kept.due_at, kept.lease_until = now + backoff(kept.trials), None
         kept.trials += 1
         kept.save(update_fields=["why", "due_at", "lease_until", "trials"])

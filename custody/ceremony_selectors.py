@@ -18,6 +18,7 @@ from custody.ceremony_transitions import line_digest
 from custody.errors import CeremonyMissingError
 from custody.models_ceremonies import (
     REFRESH_DAYS,
+    REFRESH_DAYS_MOST,
     CeremonyLine,
     CeremonyProgress,
     CeremonySchedule,
@@ -184,8 +185,8 @@ def epoch_now(*, wallet: str) -> int:
 
 
 def refresh_days_of(*, wallet: str) -> int:
-    """Return how often a wallet's shares are to be refreshed, in days."""
-    row = CeremonySchedule.objects.filter(pk=wallet).first()
+    """Return how often a wallet's shares are to be refreshed, in days; a row that nobody could have set is none."""
+    row = CeremonySchedule.objects.filter(pk=wallet, refresh_days__range=(1, REFRESH_DAYS_MOST)).first()
     return REFRESH_DAYS if row is None else row.refresh_days
 
 

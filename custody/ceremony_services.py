@@ -276,7 +276,7 @@ def ceremony_abandon(*, digest: str, person: str, why: str, now: dt.datetime) ->
         ceremony = ceremony_lock(digest=digest)
         if CeremonyState(ceremony.state) not in _STOPPABLE:
             raise CeremonyRefusedError("moved_on", f"This ceremony is {ceremony.state} by now; nothing was changed.")
-        if _is_past_return(ceremony):
+        if is_past_return(ceremony):
             message = "Some parties use their new shares already: it has to go on to its end."
             raise CeremonyRefusedError("too_late", message)
         why = f"abandoned by {person}: {why.strip()}"
@@ -284,7 +284,7 @@ def ceremony_abandon(*, digest: str, person: str, why: str, now: dt.datetime) ->
     return ceremony
 
 
-def _is_past_return(ceremony: KeyCeremony) -> bool:
+def is_past_return(ceremony: KeyCeremony) -> bool:
     """Whether stopping would leave shares of two epochs in use; parties finish also when its time is over."""
     activated = CeremonyProgress.objects.filter(
         ceremony=ceremony, step=CeremonyStep.ACTIVATED.value, state=ProgressState.DONE.value
@@ -309,7 +309,7 @@ def ceremonies_expire(*, now: dt.datetime, policy: Policy | None = None) -> int:
 
 def _expire(ceremony: KeyCeremony, now: dt.datetime, policy: Policy | None) -> bool:
     state = CeremonyState(ceremony.state)
-    if state not in _STOPPABLE or _is_past_return(ceremony):
+    if state not in _STOPPABLE or is_past_return(ceremony):
         return False
     why = ""
     if now >= ceremony.expires_at:

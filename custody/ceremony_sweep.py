@@ -16,6 +16,7 @@ from custody.ceremony_runs import runs_advance
 from custody.ceremony_selectors import waiting_words
 from custody.ceremony_services import ceremonies_expire
 from custody.ceremony_transitions import ACTOR
+from custody.damaged_rows import UNREADABLE, row_damaged
 from custody.models_ceremonies import KeyCeremony
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ def ceremonies_watch(*, now: dt.datetime) -> int:
         return 0
     going = list(KeyCeremony.objects.filter(state__in=[state.value for state in CEREMONY_GOING]))
     for ceremony in going:
-        words = waiting_words(ceremony=ceremony, now=now)
+        try:
+            words = waiting_words(ceremony=ceremony, now=now)
+        except UNREADABLE as error:  # one ceremony's trouble keeps no other from being watched
+            row_damaged(what="ceremony", key=ceremony.digest[:16], error=error)
+            continue
         _follow(ceremony.digest, words)
     known = {ceremony.digest for ceremony in going}
     told = alarms_open().filter(tag=AuditTag.CEREMONY_WAITS.value).values_list("subject", flat=True)

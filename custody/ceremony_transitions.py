@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ACTOR = "system:ceremonies"
 SAID_MOST = 8_192
 """Characters of an answer that are kept; its digest is of all of it."""
+LINES_MOST = 2_000
+"""Lines of a transcript after which it is told only what moves the ceremony, and what its signers have done."""
 _SEVERITIES: dict[CeremonyEvent, Severity] = {
     CeremonyEvent.FILL: Severity.WARNING,
     CeremonyEvent.REJECT: Severity.WARNING,
@@ -48,6 +50,11 @@ def ceremony_lock(*, digest: str) -> KeyCeremony:
 def words_fit(text: object) -> str:
     """Return somebody else's words in one harmless line that fits."""
     return "".join(c if c.isprintable() else " " for c in str(text))[:WORDS_MOST]
+
+
+def has_room(*, ceremony: KeyCeremony) -> bool:
+    """Whether a transcript still takes what is told of trials: a party that answers otherwise each time ends that."""
+    return CeremonyLine.objects.filter(ceremony=ceremony).count() < LINES_MOST
 
 
 def line_append(
@@ -199,7 +206,7 @@ def step_postponed(
     row.state, row.code, row.message = state.value, code[:64], words_fit(message)
     row.due_at, row.lease_until = due_at, None
     row.save()
-    if known:
+    if known or not has_room(ceremony=row.ceremony):
         return
     line_append(
         ceremony=row.ceremony,

@@ -13,6 +13,7 @@ from audit.models import Severity
 from audit.services import entry_append
 from audit.tags import AuditTag
 from core.key_lifecycle import Period, period_of
+from custody.damaged_rows import UNREADABLE, row_damaged
 from custody.key_transitions import key_activate, key_lock
 from custody.models_keys import HsmModule, WalletKey
 
@@ -95,7 +96,10 @@ def keys_remind(*, now: dt.datetime) -> int:
         if not due.filter(pk=key.pk).update(looked_at=now):
             continue
         looked += 1
-        _remind(key, now)
+        try:
+            _remind(key, now)
+        except UNREADABLE as error:  # one key's trouble keeps nobody from being reminded of the others
+            row_damaged(what="key", key=key.pk, error=error)
     return looked
 
 

@@ -95,6 +95,9 @@ def _try(signer: str, standing: _Standing) -> float | LeaseMissingError | Signer
         return lease_carry(signer=signer, seen=standing.seen)
     except (LeaseMissingError, SignerWaitsError) as error:
         return error
+    except Exception as error:  # what one signer or witness answers keeps no other signer from being leased to
+        _logger.exception("lease for %s", signer)
+        return LeaseMissingError(f"what was answered about it cannot be read: {type(error).__name__}")
 
 
 def _renewed(

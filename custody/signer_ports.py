@@ -14,6 +14,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
+from core.canonical import MAX_BYTES, canonical
+from core.errors import EncodingError
 from custody.errors import SignerAnswerError, SignerWaitsError
 from custody.ports import signer_socket
 
@@ -83,4 +85,19 @@ class QueueSignerPort:
             raise SignerWaitsError("courier", f"signer {signer_id}: {type(error).__name__}: {error}") from error
         if not isinstance(answer, dict):
             raise SignerAnswerError("answer", f"signer {signer_id}: not an object")
-        return answer
+        return _strict(signer_id, answer)
+
+
+def _strict(signer_id: str, answer: dict[str, object]) -> dict[str, object]:
+    """Return what came over a queue if it is what a socket could have brought: a broker's JSON takes more.
+
+    Raises:
+        SignerAnswerError: For floats, numbers beyond 2^53, halves of surrogate pairs, deep nesting, or too much.
+    """
+    try:
+        size = len(canonical(answer))
+    except (EncodingError, RecursionError) as error:
+        raise SignerAnswerError("answer", f"signer {signer_id}: not strict JSON: {error}") from error
+    if size > MAX_BYTES:
+        raise SignerAnswerError("answer", f"signer {signer_id}: {size} bytes, at most {MAX_BYTES} are read")
+    return answer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.core.management.base import BaseCommand, CommandError
 
 from core.canonical import canonical
+from core.errors import CoreError
 from custody.ceremony_export import ceremony_export
 from custody.ceremony_selectors import ceremony_find
 from custody.errors import CeremonyError
@@ -33,6 +34,6 @@ class Command(BaseCommand):
             signed = ceremony_export(ceremony=ceremony, actor="system:manage")
             with Path(options["out"]).open("xb") as file:
                 file.write(canonical(signed))
-        except (CeremonyError, OSError, ValueError) as error:
+        except (CeremonyError, CoreError, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{ceremony.kind} {ceremony.digest} written to {options['out']}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core.errors import CoreError
 from custody.ceremony_selectors import (
     ceremony_document,
     ceremony_find,
@@ -34,7 +35,10 @@ class Command(BaseCommand):
             ceremony = ceremony_find(beginning=options["digest"])
         except CeremonyError as error:
             raise CommandError(str(error)) from error
-        document = ceremony_document(ceremony=ceremony)
+        try:
+            document = ceremony_document(ceremony=ceremony)
+        except (CoreError, ValueError) as error:
+            raise CommandError(f"ceremony {ceremony.digest[:16]} was edited past us: {error}") from error
         self.stdout.write(f"{ceremony.kind} {ceremony.digest}")
         self.stdout.write(f"  state: {ceremony.state}{': ' + ceremony.why if ceremony.why else ''}")
         self.stdout.write(
