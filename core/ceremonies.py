@@ -14,7 +14,8 @@ degraded        a threshold wallet and the parties that go on without the others
                 that is over is taken as of when people agreed, by parties that were away: for learning, and no more
 destroy         a wallet, also one that only earlier policies name, the signers, and the newest epoch that is
                 destroyed with all before it
-clone           an HSM wallet, its signer, and the wrapping key of the second token
+clone           no wallet yet, the one HSM signer that makes the key, and the transport key of the second token, which
+                shares neither host nor administrator with that signer
 
 Pure, as all of `core`: whoever uses it journals the returned record before anything is done.
 """
@@ -29,14 +30,14 @@ from core.degraded import DEGRADED_SECONDS_MOST
 from core.documents.base import check_deployment, check_lifetime
 from core.documents.consent import Decision, SubjectType
 from core.documents.control import CeremonyKind
-from core.documents.roster import WalletKind
+from core.documents.roster import SignerRole, WalletKind
 from core.epochs import active_epoch, next_epoch
 from core.errors import Refusal, RefusedError, require
 from core.founding import domain_problems
 from core.lease import Lessor, check_fresh
 from core.quorum import describe, is_filled
 from core.records import CeremonyRecord
-from core.recovery import check_recovery, check_transport, wallet_named
+from core.recovery import check_apart, check_recovery, check_transport, wallet_named
 from core.standing import heard, still_listed
 from core.verify import check_clock, current_policy, policies_for
 
@@ -130,14 +131,24 @@ def _check_degraded(document: Ceremony, wallet: Wallet) -> None:
     require(short, Refusal.CEREMONY, f"a degraded mode lasts {DEGRADED_SECONDS_MOST} seconds at most")
 
 
+def _check_clone(document: Ceremony, policy: Policy) -> None:
+    """Hold the making of an HSM's key and its clone against the policy: a key that exists already is never cloned."""
+    require(document.wallet is None and document.epoch == 0, Refusal.CEREMONY, "a key is cloned when it is made")
+    alone = len(document.signers) == 1 and document.threshold == 1
+    require(alone, Refusal.CEREMONY, "a clone is about one signer, which signs alone")
+    entry = next((one for one in policy.signers if one.id == document.signers[0]), None)
+    own = entry is not None and entry.role is SignerRole.HSM
+    require(own, Refusal.WRONG_SIGNER, "the policy knows no such signer with a token of its own")
+    check_apart(document, policy)
+
+
 def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journal) -> None:
     """Hold what a ceremony names against the policy's wallet."""
     kind = document.kind
     once = len(set(document.signers)) == len(document.signers)
     require(once, Refusal.CEREMONY, "a ceremony names a signer twice")
     require(not document.lanes and document.not_before == 0, Refusal.CEREMONY, "only a journal's start names lanes")
-    recovering = kind in (CeremonyKind.BACKUP, CeremonyKind.CLONE)
-    keyed = recovering or kind is CeremonyKind.RESTORE
+    keyed = kind in (CeremonyKind.BACKUP, CeremonyKind.CLONE, CeremonyKind.RESTORE)
     require(
         keyed == bool(document.recovery), Refusal.CEREMONY, "backups, restores and clones name keys, and nothing else"
     )
@@ -145,6 +156,9 @@ def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journa
     require(planned == (document.plan is not None), Refusal.CEREMONY, "a plan belongs to the making of a key")
     if planned:
         _check_generation(document, policy)
+        return
+    if kind is CeremonyKind.CLONE:
+        _check_clone(document, policy)
         return
     destroying = kind is CeremonyKind.DESTROY
     wallet = wallet_named(document.wallet, policy, pins) if destroying else _wallet(document, policy)
@@ -155,14 +169,11 @@ def _check_shape(document: Ceremony, policy: Policy, pins: Pins, journal: Journa
     )
     shared = kind in (CeremonyKind.REFRESH, CeremonyKind.BAN, CeremonyKind.DEGRADED)
     require(not shared or wallet.kind is WalletKind.MPC, Refusal.CEREMONY, f"only threshold wallets have a {kind}")
-    require(
-        kind is not CeremonyKind.CLONE or wallet.kind is not WalletKind.MPC, Refusal.CEREMONY, "shares are no key"
-    )
-    one = kind not in (CeremonyKind.RESTORE, CeremonyKind.CLONE) or len(document.signers) == 1
+    one = kind is not CeremonyKind.RESTORE or len(document.signers) == 1
     require(one, Refusal.CEREMONY, f"a {kind} is about one signer")
     if kind is CeremonyKind.REFRESH:
         _check_refresh(document, wallet, journal)
-    elif recovering:
+    elif kind is CeremonyKind.BACKUP:
         check_recovery(document, wallet, policy, journal)
     elif kind is CeremonyKind.RESTORE:
         check_transport(document, policy, journal)

@@ -70,6 +70,7 @@ def custody_problems(policy: Policy) -> Iterator[str]:
     yield from duplicates("signer", (signer.id for signer in policy.signers))
     yield from duplicates("wallet", (wallet.id for wallet in policy.wallets))
     yield from duplicates("wallet key", (wallet.public_key for wallet in policy.wallets))
+    yield from _clones(policy)
     for signer in policy.signers:
         yield from _ed25519(f"signer {signer.id}", signer.public_key)
     signers = {signer.id: signer for signer in policy.signers}
@@ -94,6 +95,19 @@ def _wallet(wallet: Wallet, roles: dict[str, SignerRole]) -> Iterator[str]:
         role is SignerRole.HSM and (wallet.threshold, len(wallet.signers)) != (1, 1)
     ):
         yield f"wallet {wallet.label}: threshold and signers do not fit its kind"
+
+
+def _clones(policy: Policy) -> Iterator[str]:
+    cloned = [wallet for wallet in policy.wallets if wallet.clone is not None]
+    yield from duplicates("clone", (wallet.clone for wallet in cloned))
+    # Two tokens hold the key: what keeps them from both signing is that every two sets of witnesses share one.
+    apart = 2 * policy.witness_threshold <= len(policy.witnesses)
+    for wallet in cloned:
+        at = f"wallet {wallet.label}: has a clone"
+        if wallet.kind is not WalletKind.HSM:
+            yield f"{at}, which only an HSM's key has"
+        if apart:
+            yield f"{at}, so more than half of the witnesses have to lease: {policy.witness_threshold} is not enough"
 
 
 def _parties(wallet: Wallet, parties: list[SignerEntry], profile: Profile) -> Iterator[str]:

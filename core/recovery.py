@@ -46,8 +46,15 @@ def _together(
                 yield f"{domain} {name} would hold or recover {len(held[name])} shares: {threshold} of them sign"
 
 
-def check_recovery(document: Ceremony, wallet: Wallet, policy: Policy, journal: Journal) -> None:
-    """Hold the recovery keys of a backup or a clone against the policy, and against the backups from before.
+def check_apart(document: Ceremony, policy: Policy) -> dict[str, SignerEntry]:
+    """Hold each key that a backup or a clone is wrapped to against the signer that it is for.
+
+    Args:
+        document: It names only signers that the policy has.
+        policy: Where they are.
+
+    Returns:
+        The policy's signers by id.
 
     Raises:
         RefusedError: `ceremony`.
@@ -61,6 +68,16 @@ def check_recovery(document: Ceremony, wallet: Wallet, policy: Policy, journal: 
         own = entries[key.signer]
         shared = [domain for domain in APART if getattr(key, domain) == getattr(own, domain)]
         require(not shared, Refusal.CEREMONY, f"{key.signer} and its backup would share their {' and '.join(shared)}")
+    return entries
+
+
+def check_recovery(document: Ceremony, wallet: Wallet, policy: Policy, journal: Journal) -> None:
+    """Hold the recovery keys of a backup against the policy, and against the backups from before.
+
+    Raises:
+        RefusedError: `ceremony`.
+    """
+    entries = check_apart(document, policy)
     if wallet.kind is not WalletKind.MPC:
         return
     before = [

@@ -291,9 +291,22 @@ def of(codec: Codec) -> Any:  # noqa: ANN401 - stands where a field's default wo
     return dataclasses.field(metadata={"codec": codec})
 
 
+def added(codec: Codec) -> Any:  # noqa: ANN401 - as `of`
+    """Declare a field that documents from before it was added do not have: None is written as no field at all.
+
+    So what people signed before keeps its bytes, and there is one spelling of None: null is refused.
+    """
+    return dataclasses.field(default=None, metadata={"codec": codec, "added": True})
+
+
 @cache
 def _codecs(cls: Any) -> tuple[tuple[str, Codec], ...]:  # noqa: ANN401 - any dataclass
     return tuple((field.name, field.metadata["codec"]) for field in dataclasses.fields(cls))
+
+
+@cache
+def _added(cls: Any) -> frozenset[str]:  # noqa: ANN401 - any dataclass
+    return frozenset(field.name for field in dataclasses.fields(cls) if field.metadata.get("added"))
 
 
 def read_struct(cls: type[T], value: object, at: str) -> T:
@@ -305,6 +318,9 @@ def read_struct(cls: type[T], value: object, at: str) -> T:
     if not isinstance(value, dict):
         raise _wrong(at, "object expected")
     codecs: tuple[tuple[str, Codec], ...] = _codecs(cast("Any", cls))
+    absent = _added(cast("Any", cls)) - value.keys()
+    if absent:
+        codecs = tuple((name, codec) for name, codec in codecs if name not in absent)
     if len(value) != len(codecs) or any(name not in value for name, _ in codecs):
         names = {name for name, _ in codecs}
         odd = sorted(names ^ set(value))
@@ -323,4 +339,5 @@ def write_struct(value: object, at: str) -> dict[str, object]:
         DocumentError: If a field holds what could not be read back.
     """
     codecs: tuple[tuple[str, Codec], ...] = _codecs(cast("Any", type(value)))
-    return {name: codec.write(getattr(value, name), f"{at}.{name}") for name, codec in codecs}
+    unsaid = {name for name in _added(cast("Any", type(value))) if getattr(value, name) is None}
+    return {name: codec.write(getattr(value, name), f"{at}.{name}") for name, codec in codecs if name not in unsaid}

@@ -1,6 +1,7 @@
 """The one-shot tokens between verification and the key. Whoever holds a key accepts nothing else.
 
-`Verified` is a case of people; `ShareTestToken` is a test of new shares, over bytes that mean nothing anywhere else.
+`Verified` is a case of people. `ShareTestToken` is a test of new shares, and `CloneDrillToken` one of a second token:
+both over bytes that mean nothing anywhere else.
 """
 
 from __future__ import annotations
@@ -180,6 +181,59 @@ class ShareTestToken:
         """
         if self._spent or not self._journalled:
             msg = "not journalled yet, or spent"
+            raise SpentTokenError(msg)
+        self._spent = True
+        return self.message
+
+    def finish(self, signature: bytes) -> bytes:
+        """Return r ‖ s, 64 bytes, of a signature that is by the wallet's key over these bytes.
+
+        Raises:
+            EncodingError: If it is not.
+        """
+        finish_signature(self.message, signature, self.public_key)
+        return signature
+
+
+class CloneDrillToken:
+    """Leave to sign one drill at a second token, which `core.clones` gave; spent once, like a verified case.
+
+    Attributes:
+        public_key: The wallet's key, uncompressed (SEC 1).
+        message: The 32 bytes. `core` makes them of the ceremony; no caller brings them.
+    """
+
+    __slots__ = ("_spent", "message", "public_key")
+
+    def __init__(self, seal: object, *, message: bytes, public_key: bytes) -> None:
+        """Refuse to be built by anyone but `core.clones`.
+
+        Raises:
+            SpentTokenError: Without the module's own seal.
+        """
+        if seal is not SEAL:
+            msg = "only core.clones makes this token"
+            raise SpentTokenError(msg)
+        self.message, self.public_key = message, public_key
+        self._spent = False
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a copy could be spent again.
+
+        Raises:
+            SpentTokenError: Always.
+        """
+        msg = "a one-shot token has no copies"
+        raise SpentTokenError(msg)
+
+    def spend(self) -> bytes:
+        """Hand out the 32 bytes to sign, once.
+
+        Raises:
+            SpentTokenError: A second time.
+        """
+        if self._spent:
+            msg = "spent"
             raise SpentTokenError(msg)
         self._spent = True
         return self.message

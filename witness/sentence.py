@@ -35,7 +35,7 @@ _CEREMONIES = {
     CeremonyKind.DRILL: "Prove by a drill that the backups open, of",
     CeremonyKind.DEGRADED: "Sign without the other parties of the wallet, under divided limits, by",
     CeremonyKind.DESTROY: "Destroy for ever the keys or shares of",
-    CeremonyKind.CLONE: "Copy the key, wrapped, to a second token of",
+    CeremonyKind.CLONE: "Make a new key with a clone in a second token, on",
 }
 
 

@@ -26,7 +26,7 @@ from core.names import (
     SLUG,
     TIME,
 )
-from core.schema import Choice, Integer, Items, Maybe, Struct, Text, of
+from core.schema import Choice, Integer, Items, Maybe, Struct, Text, added, of
 
 DEMO_AAGUID = b"countersign-demo"
 """The AAGUID of the clearly marked software keys of the demo profile; production refuses it."""
@@ -152,7 +152,11 @@ class WalletKind(StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wallet:
-    """A wallet: CAIP-10 account, uncompressed secp256k1 public key, and the signers that hold it."""
+    """A wallet: CAIP-10 account, uncompressed secp256k1 public key, and the signers that hold it.
+
+    `clone` is the digest of the ceremony in which an HSM's key was made together with its clone. Without it, a signer
+    accepts only a key that could never leave its token; with it, only one that could, in that ceremony (ADR 26).
+    """
 
     id: str = of(ACCOUNT)
     label: str = of(LABEL)
@@ -160,6 +164,7 @@ class Wallet:
     public_key: bytes = of(PUBLIC_KEY)
     signers: tuple[str, ...] = of(Items(SLUG, least=1, most=16))
     threshold: int = of(Integer(least=1, most=16))
+    clone: str | None = added(DIGEST)
 
     @property
     def chain(self) -> str:

@@ -102,7 +102,7 @@ _KINDS = {
     CeremonyKind.DRILL: "Prove by a drill that the backups open, of",
     CeremonyKind.DEGRADED: "Sign without the other parties of the wallet, under divided limits, by",
     CeremonyKind.DESTROY: "Destroy for ever the keys or shares of",
-    CeremonyKind.CLONE: "Copy the key, wrapped, to a second token of",
+    CeremonyKind.CLONE: "Make a new key with a clone in a second token, on",
 }
 _WARNED = (CeremonyKind.BAN, CeremonyKind.DEGRADED, CeremonyKind.DESTROY, CeremonyKind.RESTORE)
 
@@ -111,7 +111,7 @@ def _ceremonies(world: World) -> list[Json]:
     """One of every kind: the page says what each does, whether or not a signer would take it."""
     rows = []
     for kind, words in _KINDS.items():
-        new = kind is CeremonyKind.KEY_GENERATION
+        new = kind in (CeremonyKind.KEY_GENERATION, CeremonyKind.CLONE)
         document = Ceremony(
             header=header("ceremony", world.deployment, now=world.now),
             policy=world.policy.digest,

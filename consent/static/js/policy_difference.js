@@ -115,7 +115,10 @@ const wallets = {
   title: "Wallets",
   id: (row) => row.id,
   words: (_policy, row) => `${row.kind} wallet; signers ${row.signers.join(", ")}, ${row.threshold} of them sign`,
-  values: (row) => [addressValue("account", row.id.slice(row.id.lastIndexOf(":") + 1))],
+  values: (row) => [
+    addressValue("account", row.id.slice(row.id.lastIndexOf(":") + 1)),
+    ...(row.clone === undefined ? [] : [digestValue("its key has a clone in a second token, made in ceremony", `0x${row.clone}`)]),
+  ],
 };
 
 const assets = {

@@ -5,7 +5,7 @@ import {
   aaguid, account, address, asset, blob, chain, count, credentialId, digest, hash32, keyBlob, label, publicKey,
   seconds, selector, sentence, slug, time,
 } from "./names.js";
-import { amount, choice, integer, items, later, maybe, struct, text } from "./schema.js";
+import { added, amount, choice, integer, items, later, maybe, struct, text } from "./schema.js";
 
 const role = choice(
   "trader", "portfolio_manager", "risk_officer", "senior_risk_officer", "cro", "security_committee",
@@ -67,6 +67,7 @@ const wallet = struct({
   public_key: publicKey,
   signers: items(slug, { least: 1, most: 16 }),
   threshold: integer({ least: 1, most: 16 }),
+  clone: added(digest),
 });
 
 const assetEntry = struct({

@@ -96,20 +96,26 @@ export function items(reader, { most, least = 0 }) {
   };
 }
 
+// A field that documents from before it was added do not have. There is no null: where it says nothing, it is not there.
+export function added(reader) {
+  return Object.assign((value, at) => reader(value, at), { added: true });
+}
+
 // `rule` returns what contradicts itself between fields, or null.
 export function struct(fields, rule = () => null) {
   const names = Object.keys(fields);
   return (value, at) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "object expected");
+    const said = names.filter((name) => Object.hasOwn(value, name) || !fields[name].added);
     const odd = [
-      ...names.filter((name) => !Object.hasOwn(value, name)),
+      ...said.filter((name) => !Object.hasOwn(value, name)),
       ...Object.keys(value).filter((name) => !Object.hasOwn(fields, name)),
     ];
     if (odd.length > 0) {
       const shown = odd.slice(0, 5).map((name) => name.slice(0, 40));
       throw wrong(at, `missing or unknown fields: ${shown.join(", ")}`);
     }
-    const read = Object.fromEntries(names.map((name) => [name, fields[name](value[name], `${at}.${name}`)]));
+    const read = Object.fromEntries(said.map((name) => [name, fields[name](value[name], `${at}.${name}`)]));
     const problem = rule(read);
     if (problem !== null) throw wrong(at, problem);
     return Object.freeze(read);

@@ -65,7 +65,10 @@ const OTHERS = Object.freeze({
   key_generation: NEW_KEY,
   drill: ["It is proved that backups open and fit. Nothing is restored, and nothing changes."],
   restore: ["One signer gets its share back from its backup, to the key of its new token, below. The others do nothing."],
-  clone: ["The key is copied, wrapped, to the second token below. From then on two tokens can sign with it."],
+  clone: [
+    "A new key is made, and its clone goes, wrapped, to the second token below. From then on two tokens hold the key.",
+    "Compare the second token's transport key. No wallet has the key until a policy names it together with this ceremony.",
+  ],
   journal_start: ["A signer forgets what it signed, and starts anew at the nonces below: every limit counts as used up."],
 });
 

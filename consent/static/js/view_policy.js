@@ -63,6 +63,7 @@ function wallets(policy) {
     small(` ${wallet.kind.toUpperCase()} · ${chainWords(wallet.id.slice(0, wallet.id.lastIndexOf(":")))}`),
     grouped(wallet.id.slice(wallet.id.lastIndexOf(":") + 1), "address minor"),
     small(`Signers: ${wallet.signers.join(", ")} (${wallet.threshold} of ${wallet.signers.length})`),
+    ...(wallet.clone === undefined ? [] : [small(`Its key has a clone in a second token, made in ceremony ${wallet.clone}`)]),
   ]);
   return section("Wallets", list(entries, "None."));
 }

@@ -114,7 +114,7 @@ const CEREMONIES = Object.freeze({
   drill: "Prove by a drill that the backups open, of",
   degraded: "Sign without the other parties of the wallet, under divided limits, by",
   destroy: "Destroy for ever the keys or shares of",
-  clone: "Copy the key, wrapped, to a second token of",
+  clone: "Make a new key with a clone in a second token, on",
 });
 
 export function controlSentence(type, document, policy) {
