@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     from core.verified import Verified
 
 ABORTS_MOST = 64
-"""Sessions of one wallet and epoch that may end without a signature: each may tell a cheating peer a bit."""
+"""Sessions of one wallet and epoch that may end without a signature: each may tell a cheating peer a bit.
+
+Those with a party that people have banned since count no more: else one that stops in every session, and in every
+refresh, would leave honest parties that sign nothing for ever, not even what empties the wallet.
+"""
 
 
 def certificate_size(parties: int, threshold: int) -> int:
@@ -349,7 +353,8 @@ def join(
     # What was decided over whole limits never goes on below a whole certificate.
     modes = in_force(wallet.id, journal, now=now) if verified.parts > 1 else ()
     words = check_certificate(certificate, binding, wallet, policy, pins, modes=may_join(modes, terms.quorum))
-    banned = sorted({*words, *terms.quorum} & journal.ceremonies.banned(wallet.id))
+    out = journal.ceremonies.banned(wallet.id)
+    banned = sorted({*words, *terms.quorum} & out)
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
     _check_draws(certificate, binding, journal)
     _check_alike(certificate)
@@ -359,7 +364,7 @@ def join(
     require(name not in journal.sessions, Refusal.SESSION, "this session's name was used before")
     frozen = sorted(set(terms.quorum) & journal.sessions.frozen(wallet.id, epoch))
     require(not frozen, Refusal.FROZEN, f"frozen after an abort, until people renew the shares: {', '.join(frozen)}")
-    aborted = journal.sessions.unfinished(wallet.id, epoch)
+    aborted = journal.sessions.unfinished(wallet.id, epoch, banned=out)
     few = aborted < ABORTS_MOST
     require(few, Refusal.FROZEN, f"{aborted} sessions of this epoch ended without a signature: renew the shares")
     verified.certify(SEAL)

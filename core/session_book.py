@@ -18,6 +18,7 @@ class _Session:
     wallet: str | None
     epoch: int
     signing_hash: bytes
+    quorum: frozenset[str]
     over: bool = False
 
 
@@ -35,7 +36,9 @@ class SessionBook:
 
     def begin(self, record: SessionRecord) -> None:
         """Take a session into account."""
-        self._sessions[record.session] = _Session(record.wallet, record.epoch, record.signing_hash)
+        self._sessions[record.session] = _Session(
+            record.wallet, record.epoch, record.signing_hash, frozenset(record.quorum)
+        )
 
     def end(self, signing_hash: bytes) -> None:
         """Note that the latest open session about these bytes ended with a signature."""
@@ -66,7 +69,13 @@ class SessionBook:
         """Return the parties that were caught cheating in this epoch of a wallet's shares."""
         return frozenset(self._frozen.get((wallet, epoch), ()))
 
-    def unfinished(self, wallet: str, epoch: int) -> int:
-        """Return how many sessions of this epoch ended without a signature, or have not ended."""
+    def unfinished(self, wallet: str, epoch: int, *, banned: Collection[str] = ()) -> int:
+        """Return how many sessions of this epoch ended without a signature, or have not ended.
+
+        Args:
+            wallet: CAIP-10 account.
+            epoch: Of its shares.
+            banned: Parties whose sessions do not count: people know whose doing they were, and they join none again.
+        """
         mine = (one for one in self._sessions.values() if (one.wallet, one.epoch) == (wallet, epoch))
-        return sum(not one.over for one in mine)
+        return sum(not one.over and one.quorum.isdisjoint(banned) for one in mine)
