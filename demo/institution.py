@@ -16,6 +16,8 @@ from core.documents.consent import Decision, SubjectType
 from core.documents.policy import Policy
 from core.names import checksum_address
 from core.schema import write_struct
+from demo.anchoring import LABEL as ANCHOR
+from demo.anchoring import anchor_client_make
 from demo.attesting import attester_make, attester_pin
 from demo.cast import CONSENT_ORIGIN, DESCRIPTION, Cast
 from demo.keepers import keepers_make, keepers_pin
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
     from demo.telling import Teller
 
 SIGNER_ID = "hsm-1"
-WALLETS = ("Treasury", "Drill")
+WALLETS = ("Treasury", "Drill", ANCHOR)
 """Wallets of the HSM; the parties' is `demo.parties.LABEL`."""
 POLICY_ADMINS = ("adam", "anna")
 _TOKEN_SUPPLY = 1_000_000_000 * 10**6
 _WALLET_TOKENS = 5_000_000 * 10**6
-_WALLET_ETHER = 1_000 * 10**18
+_WALLET_ETHER, _FEES_ETHER = 1_000 * 10**18, 10**18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,11 @@ def _deploy_token(node: Node) -> str:
     return checksum_address(receipt["contractAddress"])
 
 
-def _fund(node: Node, token: str, wallet: str) -> None:
+def _fund(node: Node, token: str, wallet: str, label: str) -> None:
+    """Give a wallet ether and tokens; the one for anchors what its fees take, and nothing else."""
+    if label == ANCHOR:
+        node.call("anvil_setBalance", wallet, hex(_FEES_ETHER))
+        return
     issuer = node.call("eth_accounts")[0]
     node.call("anvil_setBalance", wallet, hex(_WALLET_ETHER))
     data = "0x" + encode_transfer(wallet, _WALLET_TOKENS).hex()
@@ -147,7 +153,7 @@ def _all_keys(
         attested = beside.submit(attester_make, layout, node, token)
         keys: list[Mapping[str, str]] = [*_make_keys(layout, consoles, callers)]
         tell.step("the signer makes its token and the wallets' keys (secp256k1, not extractable)")
-        replacements = {"token": token, **attested.result(), **kept.result()}
+        replacements = {"token": token, **anchor_client_make(layout), **attested.result(), **kept.result()}
         tell.step("the log's signer makes its token and key (Ed25519), the witness and the attester their keys")
         made = shared.result()
     tell.step("five parties, each with a token of its own, make the key of wallet Warm: 3 of 5 sign, nobody holds it")
@@ -158,7 +164,7 @@ def _fund_all(layout: Layout, node: Node, token: str, keys: list[Mapping[str, st
     """Give every wallet ether and tokens on the demo chain; return the files that name their keys."""
     files = []
     for key in keys:
-        _fund(node, token, key["address"])
+        _fund(node, token, key["address"], key["label"])
         files.append(layout.papers / f"wallet-{key['label'].lower()}.json")
         files[-1].write_text(json.dumps(key), encoding="utf-8")
         kind = "five parties" if key["label"] == LABEL else "HSM"

@@ -1,7 +1,7 @@
 """The audit log, verified from its records in a new process and from roots that an outsider has; then tampered with.
 
 One changed entry is found by anybody. A log rewritten whole, by somebody who owns the database and the application's
-key, holds by itself: only what others keep shows it.
+key, holds by itself: only what others keep shows it, and what the chain holds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.anchoring import anchors_read
 from demo.keepers import WITNESS_ID, Roots
 from demo.layout import ROOT
 from demo.services.processes import ServiceError
@@ -23,6 +25,7 @@ from demo.superuser import Superuser
 
 if TYPE_CHECKING:
     from demo.institution import Institution
+    from demo.site import Site
     from demo.telling import Teller
 
 _SECONDS = 60
@@ -39,9 +42,10 @@ _LINES = 2
 class LogCheck:
     """Plays an outsider who checks, and a superuser who tampers."""
 
-    def __init__(self, institution: Institution, environment: dict[str, str], tell: Teller) -> None:
-        """Take the institution, the settings of whoever owns the tables, and where it is told."""
-        self._layout = institution.layout
+    def __init__(self, institution: Institution, site: Site, tell: Teller) -> None:
+        """Take the institution, its processes, and where it is told."""
+        environment = site.owner
+        self._institution, self._site, self._layout = institution, site, institution.layout
         self._roots = Roots.of(institution.policy)
         self._tell = tell
         self._key_file = self._layout.web / "audit-key"
@@ -56,30 +60,40 @@ class LogCheck:
             self._environment["PGPASSWORD"] = password
             self._superuser = Superuser(url=url, password=password)
 
-    def play(self) -> str:
+    def play(self) -> dict[str, object]:
         """Verify the log and tamper with it; every change must be found, and is put back.
+
+        Returns:
+            What the story's last line says of it.
 
         Raises:
             ServiceError: If the log does not hold, or a change is not found.
         """
         self._tell.chapter("The log")
+        anchors, transaction = anchors_read(self._institution, self._site, self._superuser)
+        anchored, roots = ("--anchors", str(anchors)), (*self._roots.words, "--checkpoint", str(self._note))
+        self._tell.step(
+            f"anchored on chain as a note of wallet Anchor to itself, read back from a node: {transaction}"
+        )
         self._await_witnessed()
         self._fetch_note()
-        held = self._expect(_HOLDS, "verified", rooted=True, key=True)
+        held = self._expect(_HOLDS, "verified", roots, key=True)
         self._tell.step(f"countersign-fsck, rooted in what the signed policy and the witness say: {held}")
         with self._superuser.one_changed() as index:
-            found = self._expect(_BROKEN, f"leaf {index}: modified", rooted=False)
+            found = self._expect(_BROKEN, f"leaf {index}: modified")
         self._tell.step(f"leaf {index} changed by a superuser; without any root: {found}")
         with self._superuser.all_rewritten(self._key_file.read_bytes().strip()) as index:
-            self._expect(_HOLDS, "UNROOTED", rooted=False, key=True)
-            self._tell.step(
-                f"leaf {index} changed and every hash and checkpoint written anew: it holds, but UNROOTED"
-            )
-            found = self._expect(_BROKEN, "rewritten", rooted=True, key=True)
-        self._tell.step(f"the same log, rooted: {found}")
-        self._expect(_HOLDS, "verified", rooted=True, key=True)
-        self._tell.step("put back, and it holds again")
-        return "verified"
+            with ThreadPoolExecutor(3) as outsiders:
+                rootless = outsiders.submit(self._expect, _HOLDS, "UNROOTED", key=True)
+                by_keys = outsiders.submit(self._expect, _BROKEN, "rewritten", roots, key=True)
+                by_chain = outsiders.submit(self._expect, _BROKEN, "that the chain holds has another root", anchored)
+            rootless.result()
+        self._tell.step(f"leaf {index} changed and every hash and checkpoint written anew: it holds, but UNROOTED")
+        self._tell.step(f"the same log, rooted in keys: {by_keys.result()}")
+        self._tell.step(f"the same log, rooted in nothing but the chain: {by_chain.result()}")
+        self._expect(_HOLDS, "1 anchors on chain hold", (*roots, *anchored), key=True)
+        self._tell.step("put back, and it holds again, its anchor too")
+        return {"audit": "verified", "anchor": transaction}
 
     def _await_witnessed(self) -> None:
         """Wait until the newest checkpoint covers every entry and has both lines under it."""
@@ -99,11 +113,9 @@ class LogCheck:
         with urllib.request.urlopen(f"{witness_url()}/checkpoint?{asked}", timeout=10) as answer:  # noqa: S310 - our own loopback address
             self._note.write_bytes(answer.read())
 
-    def _expect(self, code: int, words: str, *, rooted: bool, key: bool = False) -> str:
+    def _expect(self, code: int, words: str, roots: tuple[str, ...] = (), *, key: bool = False) -> str:
         """Run `countersign-fsck`; return its first line if it ends as expected."""
-        command = [sys.executable, "-m", "witness", "fsck", "--database", self._source]
-        if rooted:
-            command += [*self._roots.words, "--checkpoint", str(self._note)]
+        command = [sys.executable, "-m", "witness", "fsck", "--database", self._source, *roots]
         if key:
             command += ["--key-file", str(self._key_file)]
         done = subprocess.run(
@@ -115,7 +127,7 @@ class LogCheck:
             check=False,
             env=self._environment,
         )
-        unrooted = code == _HOLDS and not rooted
+        unrooted = code == _HOLDS and not roots
         if done.returncode != code or words not in done.stdout or unrooted is not ("UNROOTED" in done.stdout):
             raise ServiceError(f"fsck was to say {words!r} and end with {code}: {done.stdout}{done.stderr}")
         return done.stdout.strip().splitlines()[0]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from demo.anchoring import anchor_settings
 from demo.attesting import ATTESTER_ID, ATTESTER_PORT, attester_url
 from demo.institution import SIGNER_ID, Institution, found, web_origin
 from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
@@ -346,6 +347,7 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
         node = stack.enter_context(anvil(block_time_s=_BLOCK_SECONDS, directory=layout.base / "chain"))
         institution = found(layout, node, caller=caller, web=lambda: opened.result().web, tell=tell)
         site = opened.result()
+        site.environment |= anchor_settings(layout, institution.policy)
         site.start_all(*_web_starts(site, layout, full=full), *_signer_starts(site, layout))
         couriers.result()
         tell.step("running: " + ", ".join(f"{name} (pid {pid})" for name, pid in site.pids.items()))

@@ -104,7 +104,7 @@ class Story:
             self.institution, self.site, besieged, self.tell, refused=warm.refused
         ).play()
         self._await(tessa, last)
-        audit = LogCheck(self.institution, self.site.owner, self.tell).play()
+        audit = LogCheck(self.institution, self.site, self.tell).play()
         self.tell.chapter("Outsiders check")
         for proof in proofs:
             for line in proof.result():
@@ -114,7 +114,7 @@ class Story:
             "confirmed": self.confirmed,
             "refused": refused,
             "parties": parties,
-            "audit": audit,
+            **audit,
             "seconds": round(self.tell.seconds, 1),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -38,3 +39,4 @@ def test_the_story_ends_well(state: Path, mode: tuple[str, ...]) -> None:
     assert parties["all_back"] == "confirmed"
     assert parties["refused"] >= 5 * 8
     assert last["audit"] == "verified"
+    assert re.fullmatch(r"0x[0-9a-f]{64}", last["anchor"])

@@ -176,13 +176,13 @@ def test_compiling_needs_no_database(files: Files) -> None:
 
 def test_a_wallet_key_goes_to_the_wallet_that_it_names(files: Files) -> None:
     """Files without a label are handed out in order; one with a label is nobody else's."""
-    first, second, third = files.wallets
+    first, *others = files.wallets
     labelled = {**json.loads(Path(first).read_text()), "label": "Drill"}
     Path(first).write_text(json.dumps(labelled))
     files.compile()
     wallets = {w.label: w.address for w in Policy.from_bytes(Path(files.policy).read_bytes()).wallets}
-    rest = [json.loads(Path(path).read_text())["address"] for path in (second, third)]
-    assert wallets == {"Drill": labelled["address"], "Treasury": rest[0], "Warm": rest[1]}
+    rest = [json.loads(Path(path).read_text())["address"] for path in others]
+    assert wallets == {"Drill": labelled["address"], **dict(zip(("Treasury", "Warm", "Anchor"), rest, strict=True))}
 
 
 def broken(text: str, before: str, after: str) -> str:

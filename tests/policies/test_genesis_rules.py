@@ -163,7 +163,7 @@ def test_a_zone_is_written_out_until_the_policy_ends() -> None:
         (f'address = "{ROUTER}"', f'address = "{ROUTER.lower()[:-1]}D"', "contracts[0] (Router).address"),
         ('code_hash = "0x', 'code_hash = "', "contracts[0] (Router).code_hash: 0x and hex digits expected"),
         (f"0x{'09' * 32}", "0x0909", "recovery[0]"),
-        ("then = { policy_admin = 1 }", "then = 3", "grants[3] (swap).quorum: then: seats expected"),
+        ("then = { policy_admin = 1 }", "then = 3", "grants[4] (swap).quorum: then: seats expected"),
         ("approvers = 2, sites = 1", "approvers = 1, sites = 2", "property large-two: 1 approvers cannot be"),
         ("approvers = 2", "approvers = 'x'", "properties[0] (large-two).demand: approvers: a whole number"),
         ('"calls.delegate"', '"web.first_use"', "property no-delegate: nothing can be proven"),
@@ -210,16 +210,16 @@ def test_an_address_nobody_registered_is_no_contract() -> None:
 
 ANCHOR = f"""
 [[clients]]
-id = "anchor"
+id = "notes"
 name = "Anchors of the log"
 public_key = "0x{"07" * 32}"
 desk = "operations"
 responsible = ["olga"]
 
 [[grants]]
-id = "anchor"
+id = "notes"
 label = "Notes of the anchor wallet to itself"
-when = [["call.kind", "eq", "note"], ["initiator", "has", "anchor"], ["wallet", "eq", "Drill"]]
+when = [["call.kind", "eq", "note"], ["initiator", "has", "notes"], ["wallet", "eq", "Drill"]]
 quorum = {{}}
 """
 
@@ -227,8 +227,8 @@ quorum = {{}}
 def test_an_api_client_and_a_grant_that_needs_no_person_can_be_described() -> None:
     policy = compiled(TEXT + ANCHOR)
     (client,) = [one for one in policy.clients if one.public_key == b"\x07" * 32]
-    assert (client.id, client.desk, client.responsible) == ("anchor", "operations", ("olga",))
-    grant = next(one for one in policy.grants if one.id == "anchor")
+    assert (client.id, client.desk, client.responsible) == ("notes", "operations", ("olga",))
+    grant = next(one for one in policy.grants if one.id == "notes")
     assert grant.quorum is not None
     assert grant.quorum.seats == ()
     assert validate(policy) == []
