@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib import admin
+from django.utils import timezone
 
 from approvals.models import User
 from audit.alarms import alarms_open
 from core.errors import CoreError
+from oms.ceremony_due import due_count
 from oms.selectors import DESK_ROLES, person_of
 from policies.errors import PolicyAppError
 from policies.selectors import policy_active
@@ -121,6 +123,11 @@ class Frame:
     def alarms(self) -> int:
         """How many alarms are open."""
         return alarms_open().count()
+
+    @cached_property
+    def ceremonies_due(self) -> int:
+        """How many ceremonies wait for this person's consent, or for operators at consoles."""
+        return 0 if self.user is None else due_count(user=self.user, now=timezone.now())
 
     @cached_property
     def admin_apps(self) -> tuple[Group, ...]:

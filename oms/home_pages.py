@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from approvals.roles import Permission, may, needs
 from audit.alarms import alarms_open
 from oms import dashboards
+from oms.ceremony_due import due_context
 from oms.presenters import summary_list
 from oms.views import page_context, page_user
 from policies.proposals import proposals_waiting
@@ -40,6 +41,7 @@ def _officer(user: User, now: dt.datetime) -> dict[str, object]:
     return {
         "waits": summary_list(requests=waits[: dashboards.ROWS]),
         "waits_count": len(waits),
+        **due_context(user=user, now=now),
         "proposals": proposals_waiting(person=user.person_id, now=int(now.timestamp())),
         "expiring": dashboards.expiring(user=user, now=now),
         "refused": dashboards.refused(user=user, now=now),

@@ -22,8 +22,7 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.canonical import parse
 from core.lifecycle import State
-from custody.ceremony_selectors import ceremonies_waiting
-from oms.ceremony_words import view_of
+from oms.ceremony_due import due_context, due_count
 from oms.log_services import csv_cell
 from oms.presenters import STATE_WORDS, summary_list
 from oms.request_lists import QUEUE_TABS, ListForm, queue_rows, request_rows, sort_links, sorted_rows
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+    from approvals.models import User
     from oms.models import TransactionRequest
 
 PAGE_ROWS = 25
@@ -125,22 +125,31 @@ def queue(request: HttpRequest) -> HttpResponse:
         for name, words in QUEUE_TABS.items()
     ]
     context = page_context(request, **asked.context(request), tabs=tabs)
-    context["policies"] = proposals_waiting(person=user.person_id, now=int(timezone.now().timestamp()))
-    active = policy_active()
-    if active is not None:
-        waiting = ceremonies_waiting(person=user.person_id, policy=active, now=timezone.now())
-        context["ceremonies"] = [view_of(ceremony=one, policy=active) for one in waiting]
+    now = timezone.now()
+    context["policies"] = proposals_waiting(person=user.person_id, now=int(now.timestamp()))
+    context |= due_context(user=user, now=now)
+    context["known"] = _waits(user)
     context["may_reject"] = may(user, Permission.DECIDE) and asked.show in {"me", "pending"}
     return render(request, "oms/queue.html", context)
+
+
+def _waits(user: User) -> str:
+    """Return how many cases, policies and ceremonies wait for somebody, as the page tells the polling."""
+    now = timezone.now()
+    cases = queue_rows(user=user, show="me").count()
+    policies = len(proposals_waiting(person=user.person_id, now=int(now.timestamp())))
+    return f"{cases}-{policies}-{due_count(user=user, now=now)}"
 
 
 @never_cache
 @require_GET
 @needs(Permission.SEE_QUEUE)
 def queue_status(request: HttpRequest) -> HttpResponse:
-    """Answer the queue's polling: how many wait, so that the page can say that there are more."""
-    waits = queue_rows(user=page_user(request), show="me").count()
-    return render(request, "oms/_queue_news.html", {"waits": waits, "known": request.GET.get("known", "")})
+    """Answer the queue's polling: how much waits, so that the page can say that there is more."""
+    waits = _waits(page_user(request))
+    changed = waits != request.GET.get("known", "")
+    numbers = [int(one) for one in waits.split("-")]
+    return render(request, "oms/_queue_news.html", {"changed": changed, "waits": sum(numbers)})
 
 
 @never_cache

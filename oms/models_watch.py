@@ -35,9 +35,9 @@ class SignerSighting(models.Model):
 class NoticeKind(models.TextChoices):
     """What people can be told of. The words are those of the preferences page."""
 
-    CASE_WAITS = "case_waits", "A case waits for my consent"
-    CASE_EXPIRES = "case_expires", "A case that waits for me is about to expire"
-    MINE_MOVED = "mine_moved", "A request of mine was decided, refused or confirmed"
+    CASE_WAITS = "case_waits", "A case or a ceremony waits for my consent, or for my work at a console"
+    CASE_EXPIRES = "case_expires", "A case or a ceremony that waits for me is about to expire"
+    MINE_MOVED = "mine_moved", "A request or a ceremony of mine was decided, refused, done or failed"
     ALARM = "alarm", "An alarm was raised or is over (officers only)"
 
 

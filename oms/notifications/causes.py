@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from approvals.roles import Permission, may
 from audit.tags import AuditTag
 from core.lifecycle import Event
 from oms.models import Notice, NoticeChoice, NoticeKind, TransactionEvent
+from oms.notifications.cause import BACK, SOON, Cause
+from oms.notifications.ceremonies import ceremony_causes
 from oms.selectors import requests_waiting
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from audit.alarm_ports import Notice as AlarmNotice
 
 EVERY = dt.timedelta(seconds=20)
-SOON = dt.timedelta(hours=1)
-BACK = dt.timedelta(days=1)
 _TITLE, _TEXT = 160, 600
 _TELLING = {
     Event.DENY: "was denied by policy",
@@ -36,16 +35,6 @@ _TELLING = {
     Event.SUPERSEDE: "lost its nonce to another transaction",
     Event.CANCEL: "was cancelled on chain",
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Cause:
-    """One thing to tell one person."""
-
-    kind: NoticeKind
-    cause: str
-    title: str
-    text: str
 
 
 def kinds_of(choice: NoticeChoice) -> frozenset[str]:
@@ -119,7 +108,8 @@ def causes_of(*, choice: NoticeChoice, now: dt.datetime) -> list[Cause]:
     if not user.is_active:
         return []
     found = list(_waiting(user, kinds, now)) if kinds & {NoticeKind.CASE_WAITS, NoticeKind.CASE_EXPIRES} else []
-    return found + (list(_moved(user, now)) if NoticeKind.MINE_MOVED in kinds else [])
+    found += list(_moved(user, now)) if NoticeKind.MINE_MOVED in kinds else []
+    return found + ceremony_causes(user=user, kinds=kinds, now=now)
 
 
 def alarm_port(*, notice: AlarmNotice) -> None:
