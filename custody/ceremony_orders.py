@@ -38,11 +38,16 @@ from custody.damaged_rows import row_damaged
 from custody.errors import SignerAnswerError, SignerWaitsError
 from custody.failpoints import failpoint
 from custody.models_ceremonies import CeremonyProgress, KeyCeremony, ProgressState
+from custody.parties.group import SILENT
+from custody.parties.line import together
 from custody.ports import signer_port
 from custody.witnesses import document_hand_in
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from core.documents.control import Ceremony
+    from custody.ports import SignerPort
 
 LEASE = dt.timedelta(seconds=60)
 """Longer than a signer may take to answer."""
@@ -51,6 +56,8 @@ LOOK_AGAIN = dt.timedelta(seconds=10)
 TRIALS_LEAST = 3
 """Refusals by every signer after which a ceremony comes to nothing: one may be about the moment."""
 STEPS_MOST = 64
+TOGETHER_MOST = 16
+"""Signers that are asked side by side; what is left is asked when they have answered."""
 _ASKED = (ProgressState.OPEN.value, ProgressState.REFUSED.value, ProgressState.AWAY.value)
 _logger = logging.getLogger(__name__)
 
@@ -89,10 +96,15 @@ def read_told(answer: dict[str, object], *, digest: str) -> Told | Refused:
     return Told(steps=frozenset(one for one in steps if isinstance(one, str) and one in known), said=result)
 
 
-def row_claim_next(*, now: dt.datetime) -> CeremonyProgress | None:
-    """Claim the row that has been due for longest, or None; `fence` is then the claim's number."""
+def row_claim_next(*, now: dt.datetime, beside: Collection[str] = ()) -> CeremonyProgress | None:
+    """Claim the row that has been due for longest, or None; `fence` is then the claim's number.
+
+    Args:
+        now: The current time.
+        beside: Signers that are not to be asked now.
+    """
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    due = CeremonyProgress.objects.filter(free, due_at__lte=now, state__in=_ASKED)
+    due = CeremonyProgress.objects.filter(free, due_at__lte=now, state__in=_ASKED).exclude(signer__in=beside)
     for row in due.select_related("ceremony").order_by("due_at", "pk")[:STEPS_MOST]:
         taken = CeremonyProgress.objects.filter(free, pk=row.pk, fence=row.fence, state__in=_ASKED)
         if taken.update(fence=F("fence") + 1, lease_until=now + LEASE, asked_at=now, attempts=F("attempts") + 1):
@@ -113,21 +125,8 @@ def rows_wake(*, signer: str, now: dt.datetime) -> None:
     waiting.update(due_at=now)
 
 
-def row_try(*, row: CeremonyProgress, now: dt.datetime) -> bool:
-    """Ask the signer of a claimed row, and write down what it says; whether its step is done.
-
-    Asks a signer, so not inside a transaction.
-
-    Args:
-        row: Claimed by `row_claim_next`.
-        now: The current time.
-    """
-    outside_transaction("a signer asked")
-    answer: Told | Refused | SignerWaitsError
-    try:
-        answer = _ask(row)
-    except SignerWaitsError as error:
-        answer = error
+def _write_down(row: CeremonyProgress, answer: Told | Refused | SignerWaitsError, now: dt.datetime) -> bool:
+    """Write down what the signer of a claimed row said, if the claim still holds; whether its step is done."""
     failpoint("custody.ceremony.after_answer")
     with transaction.atomic():
         ceremony = ceremony_lock(digest=row.ceremony.digest)
@@ -144,16 +143,30 @@ def row_try(*, row: CeremonyProgress, now: dt.datetime) -> bool:
         return False
 
 
-def _ask(row: CeremonyProgress) -> Told | Refused:
-    port = signer_port()
+def _question(row: CeremonyProgress) -> dict[str, object]:
+    """Return what the signer of a row is asked."""
     if row.step == VETO:
-        order = veto_order(ceremony=row.ceremony)
-        # Witnesses too: from then on no signer of theirs goes on without it, whoever stands before it.
-        document_hand_in(document=order)
-        result = result_read(port.request(row.signer, {"v": VERSION, "op": "control", "order": order}))
-        return result if isinstance(result, Refused) else Told(steps=frozenset(), said=result)
-    signed = signed_ceremony(ceremony=row.ceremony)
-    return read_told(port.request(row.signer, ceremony_frame(signed=signed)), digest=row.ceremony.digest)
+        return {"v": VERSION, "op": "control", "order": veto_order(ceremony=row.ceremony)}
+    return ceremony_frame(signed=signed_ceremony(ceremony=row.ceremony))
+
+
+def _ask(port: SignerPort, row: CeremonyProgress, frame: dict[str, object]) -> Told | Refused | SignerWaitsError:
+    """Ask one signer. Touches no database: others are asked beside it."""
+    try:
+        order = frame.get("order")
+        if isinstance(order, dict):
+            # Witnesses too: from then on no signer of theirs goes on without it, whoever stands before it.
+            document_hand_in(document=order)
+        answer = port.request(row.signer, frame)
+        if row.step != VETO:
+            return read_told(answer, digest=row.ceremony.digest)
+        result = result_read(answer)
+    except SignerWaitsError as error:
+        return error
+    except Exception as error:  # whatever one signer makes of us, the others are asked all the same
+        _logger.exception("ceremony %s: %s could not be asked", row.ceremony.digest, row.signer)
+        return SignerAnswerError("answer", f"could not be asked: {type(error).__name__}")
+    return result if isinstance(result, Refused) else Told(steps=frozenset(), said=result)
 
 
 def _told(row: CeremonyProgress, told: Told, now: dt.datetime) -> bool:
@@ -243,21 +256,67 @@ def rows_close(*, now: dt.datetime) -> int:
 
 
 def orders_advance(*, now: dt.datetime, most: int = STEPS_MOST) -> int:
-    """Ask signers about what is due, each by itself; return how many were asked.
+    """Ask signers about what is due, side by side, each about one thing at once; return how many were asked.
+
+    Each answer is written down by itself, in the order in which the rows were claimed. Whoever gives no answer at all
+    is not asked about anything else by this run: it costs its time-out once, and nobody waits for it twice.
 
     Args:
         now: The current time.
         most: Questions after which it ends anyhow.
     """
-    for asked in range(most):
-        row = row_claim_next(now=now)
+    outside_transaction("signers asked")
+    port, asked = signer_port(), 0
+    silent: set[str] = set()
+    while asked < most:
+        rows = _rows_claim(now, silent, most - asked)
+        if not rows:
+            break
+        asked += len(rows)
+        questions = [(row, frame) for row in rows if (frame := _asked_of(row)) is not None]
+        answers = together(lambda one: _ask(port, *one), questions)
+        for (row, _), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, SignerWaitsError) and answer.code in SILENT:
+                silent.add(row.signer)
+            try:
+                _write_down(row, answer, now)
+            except (DocumentError, EncodingError) as error:
+                row_damaged(what="ceremony", key=row.ceremony.digest[:16], error=error)
+            except Exception:  # one signer's or one ceremony's trouble does not keep the others waiting
+                _logger.exception("ceremony %s: what %s said is lost", row.ceremony.digest, row.signer)
+    for signer in silent:
+        _spare(signer, now)
+    return asked
+
+
+def _rows_claim(now: dt.datetime, silent: Collection[str], most: int) -> list[CeremonyProgress]:
+    """Claim a row of each signer for which one is due."""
+    rows: list[CeremonyProgress] = []
+    beside = set(silent)
+    while len(rows) < min(most, TOGETHER_MOST):
+        row = row_claim_next(now=now, beside=beside)
         if row is None:
-            return asked
+            break
         failpoint("custody.ceremony.after_claim")
-        try:
-            row_try(row=row, now=now)
-        except (DocumentError, EncodingError) as error:
-            row_damaged(what="ceremony", key=row.ceremony.digest[:16], error=error)
-        except Exception:  # one signer's or one ceremony's trouble does not keep the others waiting
-            _logger.exception("ceremony %s: %s could not be asked", row.ceremony.digest, row.signer)
-    return most
+        rows.append(row)
+        beside.add(row.signer)
+    return rows
+
+
+def _asked_of(row: CeremonyProgress) -> dict[str, object] | None:
+    """Return a claimed row's question; none where the row is damaged."""
+    try:
+        return _question(row)
+    except (DocumentError, EncodingError) as error:
+        row_damaged(what="ceremony", key=row.ceremony.digest[:16], error=error)
+    except Exception:  # one ceremony's trouble does not keep the others waiting
+        _logger.exception("ceremony %s: nothing can be asked of %s", row.ceremony.digest, row.signer)
+    return None
+
+
+def _spare(signer: str, now: dt.datetime) -> None:
+    """Let what else a silent signer is to be asked about wait as long as what it was asked."""
+    mine = CeremonyProgress.objects.filter(signer=signer, state__in=_ASKED, lease_until__isnull=True)
+    last = mine.filter(due_at__gt=now).order_by("due_at").values_list("due_at", flat=True).first()
+    if last is not None:
+        mine.filter(due_at__lte=now).update(due_at=last)

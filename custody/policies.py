@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from chains.guards import outside_transaction
@@ -12,13 +13,18 @@ from core.names import TIME
 from core.records import AccessionKind
 from core.schema import write_struct
 from custody.answers import VERSION, Refused, result_read
-from custody.errors import SignerAnswerError
+from custody.errors import SignerAnswerError, SignerWaitsError
+from custody.parties.line import together
 from custody.ports import signer_port
 from custody.witnesses import document_hand_in
 
 if TYPE_CHECKING:
-    from core.documents.policy import SignedPolicy
+    from collections.abc import Iterable
 
+    from core.documents.policy import SignedPolicy
+    from custody.ports import SignerPort
+
+_logger = logging.getLogger(__name__)
 FRAME_BYTES = MAX_BYTES
 """The most that a signer reads at once: a policy that does not fit with its consents reaches nobody."""
 PINNED = "pinned"
@@ -81,7 +87,37 @@ def policy_hand_over(*, signer: str, signed: SignedPolicy) -> Accepted | Refused
         SignerWaitsError: If there is no usable answer; ask again.
     """
     outside_transaction("a signer asked")
+    return _hand_over(signer_port(), signer, signed)
+
+
+def _hand_over(port: SignerPort, signer: str, signed: SignedPolicy) -> Accepted | Refused:
     # Witnesses first: from then on no signer of theirs signs without it, whoever stands before it.
     document_hand_in(document=write_struct(signed, "signed_policy"))
-    answer = signer_port().request(signer, policy_frame(signed))
+    answer = port.request(signer, policy_frame(signed))
     return read_acceptance(answer, digest=signed.policy.digest)
+
+
+def policies_hand_over(*, asked: Iterable[tuple[str, SignedPolicy]]) -> list[Accepted | Refused | SignerWaitsError]:
+    """Hand signed policies to several signers side by side, so that a silent one delays no other.
+
+    Args:
+        asked: Each signer's roster id, and the policy for it.
+
+    Returns:
+        What each of them said, in the order in which they were named; a question that could not be put waits.
+    """
+    outside_transaction("signers asked")
+    # Made here: the way over a queue takes the app of the thread that makes it.
+    port = signer_port()
+
+    def one(question: tuple[str, SignedPolicy]) -> Accepted | Refused | SignerWaitsError:
+        signer, signed = question
+        try:
+            return _hand_over(port, signer, signed)
+        except SignerWaitsError as error:
+            return error
+        except Exception as error:  # whatever one signer makes of us, the others are asked all the same
+            _logger.exception("policy %s could not be handed to %s", signed.policy.digest, signer)
+            return SignerAnswerError("answer", f"could not be asked: {type(error).__name__}")
+
+    return together(one, asked)

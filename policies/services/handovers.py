@@ -19,16 +19,17 @@ from audit.services import entry_append
 from audit.tags import AuditTag
 from core.succession import LEAST_RECOVERY_DELAY, is_recovery
 from core.tightening import loosenings
+from custody.answers import Refused
 from custody.backoff import backoff
 from custody.errors import SignerWaitsError
-from custody.policies import Accepted, policy_hand_over
+from custody.policies import Accepted, policies_hand_over
 from policies.models import HandoverState, PolicyHandover, PolicyVersion, VersionStatus
 from policies.proposals import effective_latest, handover_list
 from policies.selectors import version_policy, version_signed
 from policies.services.versions import version_activate, version_end, version_lock
 
 if TYPE_CHECKING:
-    from custody.answers import Refused
+    from core.documents.policy import SignedPolicy
 
 LEASE = dt.timedelta(seconds=60)
 """Longer than a signer may take to answer."""
@@ -78,12 +79,11 @@ def handover_try(*, row: PolicyHandover, now: dt.datetime) -> bool:
         row: Claimed by `handover_claim`.
         now: The current time.
     """
-    signed = version_signed(version=row.version)
-    answer: Accepted | Refused | SignerWaitsError
-    try:
-        answer = policy_hand_over(signer=row.signer, signed=signed)
-    except SignerWaitsError as error:
-        answer = error
+    (answer,) = policies_hand_over(asked=[(row.signer, version_signed(version=row.version))])
+    return _write_down(row, answer, now)
+
+
+def _write_down(row: PolicyHandover, answer: Accepted | Refused | SignerWaitsError, now: dt.datetime) -> bool:
     with transaction.atomic():
         kept = PolicyHandover.objects.select_for_update().filter(pk=row.pk, fence=row.fence).first()
         if kept is None or kept.state == HandoverState.ACCEPTED:
@@ -143,19 +143,28 @@ def _postpone(
 
 
 def handovers_advance(*, now: dt.datetime) -> int:
-    """Hand over what is due, each row by itself; return how many signers took something.
+    """Hand over what is due, to all signers side by side; return how many took something.
+
+    Each answer is written down by itself, in the rows' order, whoever is silent or answers first.
 
     Args:
         now: The current time.
     """
-    taken = 0
+    asked: list[tuple[PolicyHandover, SignedPolicy]] = []
     for row in _due(now):
         if not handover_claim(row=row, now=now):
             continue
         try:
-            taken += handover_try(row=row, now=now)
+            asked.append((row, version_signed(version=row.version)))
+        except Exception:  # one version's trouble does not keep the others waiting
+            _logger.exception("policy %s could not be read for %s", row.version_id, row.signer)
+    answers = policies_hand_over(asked=[(row.signer, signed) for row, signed in asked])
+    taken = 0
+    for (row, _), answer in zip(asked, answers, strict=True):
+        try:
+            taken += _write_down(row, answer, now)
         except Exception:  # one signer's or one version's trouble does not keep the others waiting
-            _logger.exception("policy %s could not be handed to %s", row.version_id, row.signer)
+            _logger.exception("what %s said of policy %s could not be written down", row.signer, row.version_id)
     return taken
 
 
@@ -187,19 +196,17 @@ def _withdrawn(version: PolicyVersion, rows: list[PolicyHandover]) -> str | None
         SignerWaitsError: If none of them says so, or not all of them answer.
     """
     signed = version_signed(version=version)
+    holding = [row.signer for row in rows if row.state == HandoverState.ACCEPTED]
     away: SignerWaitsError | None = None
     why = ""
-    for row in rows:
-        if row.state != HandoverState.ACCEPTED:
-            continue
-        try:
-            answer = policy_hand_over(signer=row.signer, signed=signed)
-        except SignerWaitsError as error:
-            away = error
-            continue
-        if isinstance(answer, Accepted):
-            return None
-        why = f"vetoed or replaced at the signers; {row.signer} says {answer.code}: {answer.message}"
+    answers = policies_hand_over(asked=[(signer, signed) for signer in holding])
+    if any(isinstance(answer, Accepted) for answer in answers):
+        return None
+    for signer, answer in zip(holding, answers, strict=True):
+        if isinstance(answer, SignerWaitsError):
+            away = answer
+        elif isinstance(answer, Refused):
+            why = f"vetoed or replaced at the signers; {signer} says {answer.code}: {answer.message}"
     if away is not None:
         raise away
     return why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from policies.sweep import sweep_once
 from tests.factories.proposals import proposed, signed_by
 from tests.factories.succession import next_policy, without
 from tests.factories.world import PEOPLE, World, header
+from tests.fakes.odd_signer import OddSigner, Silence, garbling, refusing
 from tests.fakes.signer import FakeSigner
 
 if TYPE_CHECKING:
@@ -295,6 +297,35 @@ def test_a_claim_is_held_by_one_and_ends_with_its_lease(town: Town) -> None:
     assert handover_try(row=late, now=at + LEASE)
     assert town.signer.asked["policy"] == 2, "the signer answered the repetition as before"
     assert entries("policies:handover:accepted") == 1
+
+
+def test_a_silent_signer_delays_nobody_and_each_answer_is_written_down_by_itself(
+    town: Town,
+    settings: Any,  # noqa: ANN401 - pytest-django's wrapper
+) -> None:
+    version = town.sign(**town.loosening())
+    at = now()
+    own = PolicyHandover.objects.get()
+    own.delete()
+    with OddSigner(refusing) as no, OddSigner(garbling) as odd:
+        silence = Silence(lambda: [no.asked, odd.asked])
+        with OddSigner(silence) as quiet:
+            sockets = {"quiet": quiet.path, "no": no.path, "odd": odd.path, "hsm-1": town.signer.path}
+            settings.COUNTERSIGN_SIGNER_SOCKETS = sockets
+            settings.COUNTERSIGN_SIGNER_TIMEOUT_SECONDS = 60.0
+            for name in sockets:
+                PolicyHandover.objects.create(version=version, signer=name, due_at=at)
+            assert handovers_advance(now=at) == 1
+    assert silence.outlasted, "it was asked beside the others, not before them"
+    rows = PolicyHandover.objects.order_by("pk")
+    assert [(row.signer, row.state, row.error_code) for row in rows] == [
+        ("quiet", "away", "unreachable"),
+        ("no", "refused", "policy_invalid"),
+        ("odd", "away", "answer"),
+        ("hsm-1", "accepted", ""),
+    ]
+    told = AuditEntry.objects.filter(subject=version.digest, tag__startswith="policies:handover").order_by("seq")
+    assert [json.loads(entry.payload)["signer"] for entry in told] == ["quiet", "no", "odd", "hsm-1"]
 
 
 def test_a_signer_hears_versions_in_their_order(town: Town) -> None:
