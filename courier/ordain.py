@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,38 +50,55 @@ def read_ceremony(raw: bytes) -> SignedCeremony:
     return read_struct(SignedCeremony, value, "ceremony")
 
 
-def ask(sockets: Mapping[str, str], request: Mapping[str, object]) -> dict[str, Answer]:
-    """Ask each signer the same, one after the other; whoever gives no answer is said to be away."""
-    answers: dict[str, Answer] = {}
-    for name, path in sockets.items():
+def ask(sockets: Mapping[str, str], request: Mapping[str, object], seconds: float = _SECONDS) -> dict[str, Answer]:
+    """Ask signers the same, side by side; whoever gives no answer in time is said to be away.
+
+    Args:
+        sockets: Where each signer listens, by its roster id.
+        request: What they are asked, without the protocol's version.
+        seconds: For each answer.
+
+    Returns:
+        What each of them answered, in the order in which they were named.
+    """
+
+    def one(path: str) -> Answer:
         try:
-            answers[name] = exchange(path, {"v": 1, **request}, _SECONDS)
+            return exchange(path, {"v": 1, **request}, seconds)
         except CourierError as error:
-            answers[name] = {"ok": False, "error": {"code": error.code, "message": error.message}}
-    return answers
+            return {"ok": False, "error": {"code": error.code, "message": error.message}}
+
+    with ThreadPoolExecutor(max_workers=max(1, len(sockets))) as pool:
+        return dict(zip(sockets, pool.map(one, sockets.values()), strict=True))
 
 
 def _say(answers: Mapping[str, Answer], words: str) -> bool:
     """Show what each one answered; whether all did it."""
     for name, answer in answers.items():
-        if answer.get("ok") is True:
-            steps = answer["result"].get("steps") or []
-            sys.stdout.write(f"{name} {words}" + (f" (done there: {', '.join(steps)})" if steps else "") + "\n")
+        result = answer.get("result")
+        if answer.get("ok") is True and isinstance(result, dict):
+            steps = result.get("steps")
+            done = ", ".join(map(str, steps)) if isinstance(steps, list) else ""
+            sys.stdout.write(f"{name} {words}" + (f" (done there: {done})" if done else "") + "\n")
         else:
-            error = answer.get("error", {})
-            sys.stderr.write(f"ordain: {name} says no: {error.get('code')}: {error.get('message')}\n")
-    return all(answer.get("ok") is True for answer in answers.values())
+            error = answer.get("error")
+            said = (
+                error if isinstance(error, dict) else {"code": "answer", "message": "neither a result nor an error"}
+            )
+            sys.stderr.write(f"ordain: {name} says no: {said.get('code')}: {said.get('message')}\n")
+    return all(answer.get("ok") is True and isinstance(answer.get("result"), dict) for answer in answers.values())
 
 
 def _keep(folder: Path, answers: Mapping[str, Answer], digest: str, field: str) -> None:
     for name, answer in answers.items():
-        if answer.get("ok") is not True:
+        result = answer.get("result")
+        if answer.get("ok") is not True or not isinstance(result, dict) or field not in result:
             continue
         path = folder / f"{name}.{digest[:16]}.{field}"
-        text = json.dumps(answer["result"][field], separators=(",", ":")).encode()
+        text = json.dumps(result[field], separators=(",", ":")).encode()
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(text)
-        sys.stdout.write(f"{name}: {path} {answer['result']['digest']}\n")
+        sys.stdout.write(f"{name}: {path} {result.get('digest')}\n")
 
 
 def _step(options: argparse.Namespace, signed: SignedCeremony, sockets: Mapping[str, str]) -> bool:
