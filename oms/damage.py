@@ -7,76 +7,33 @@ the log's entries and a backup do.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-import decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import DataError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from audit.alarms import alarm_raise
 from audit.models import Severity
 from audit.tags import AuditTag
-from core.ceremony_lifecycle import CeremonyState
 from core.documents.mandate import Mandate
-from core.errors import CoreError
 from core.lifecycle import State
-from custody.ceremony_selectors import ceremony_document
-from custody.models import KeyCeremony
+from oms.damage_custody import LOOKED_AT, STUMBLES, Damaged, custody_damaged, stumbling
 from oms.models import TransactionRequest
 from oms.workflow import intent_of
-from policies.errors import PolicyAppError
 from policies.models import PolicyVersion, VersionStatus
 from policies.selectors import policy_find, version_policy, version_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STUMBLES = (
-    CoreError,
-    PolicyAppError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    decimal.DecimalException,
-    DataError,
-    OperationalError,
-)
-"""What reading a row that was edited can raise. By itself none of them says so: the row is then looked at."""
-_LOOKED_AT = 2_000
+__all__ = ["STUMBLES", "Damaged", "damage_alarm", "damage_find", "policies_damaged", "request_damage"]
 _TEXTS = (
     "reference", "state", "sub_status", "asker", "desk", "wallet", "chain", "asset", "destination", "purpose",
     "policy_digest", "mandate_text", "mandate_digest", "intent_digest",
 )  # fmt: skip
 _TIMES = ("created_at", "expires_at", "moved_at")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Damaged:
-    """A row that cannot be read. `key`: what names it for people; `request_id`: the request's, if it is one."""
-
-    what: str
-    key: str
-    why: str
-    request_id: int | None = None
-
-
-def _stumbling(read: Callable[[], object]) -> str:
-    """Return what reading something raises, as words; empty if nothing. A database that is away is not damage."""
-    try:
-        read()
-    except OperationalError as error:
-        # SQLite's driver, over bytes that are no text.
-        if "decode" not in str(error).lower():
-            raise
-        return "it holds bytes that are no text"
-    except STUMBLES as error:
-        return "".join(c if c.isprintable() else " " for c in f"{type(error).__name__}: {error}")[:200]
-    return ""
 
 
 def _check_row(pk: int) -> None:
@@ -119,9 +76,9 @@ def request_damage(*, pk: int, read: Callable[[TransactionRequest], object] | No
         pk: Which.
         read: What else has to be readable, for instance all that its page shows.
     """
-    why = _stumbling(lambda: _check_row(pk))
+    why = stumbling(lambda: _check_row(pk))
     if not why and read is not None:
-        why = _stumbling(lambda: read(TransactionRequest.objects.get(pk=pk)))
+        why = stumbling(lambda: read(TransactionRequest.objects.get(pk=pk)))
     if not why:
         return None
     reference = TransactionRequest.objects.filter(pk=pk).values_list("reference", flat=True).first()
@@ -134,7 +91,7 @@ def policies_damaged(*, digest: str = "") -> list[Damaged]:
     wanted = Q(status=VersionStatus.ACTIVE.value) | Q(digest=digest)
     found = []
     for pk, number in PolicyVersion.objects.filter(wanted).values_list("pk", "number"):
-        why = _stumbling(partial(_policy_read, pk))
+        why = stumbling(partial(_policy_read, pk))
         if why:
             found.append(Damaged(what="policy", key=f"version {number}"[:32], why=why))
     return found
@@ -162,26 +119,10 @@ def damage_find(
     policies = policies_damaged(digest=digest)
     if policies:
         return policies
-    rows = list(TransactionRequest.objects.order_by("-pk").values_list("pk", "reference", "state")[:_LOOKED_AT])
+    rows = list(TransactionRequest.objects.order_by("-pk").values_list("pk", "reference", "state")[:LOOKED_AT])
     wanted = {pk for pk, name, state in rows if name == reference or state == State.PENDING.value}
     found = [request_damage(pk=pk, read=read if pk in wanted else None) for pk, _, _ in rows]
-    return [one for one in found if one is not None] or ceremonies_damaged()
-
-
-def ceremonies_damaged() -> list[Damaged]:
-    """Look at the newest ceremonies: what people signed has to be what is stored."""
-    found = []
-    for row in KeyCeremony.objects.order_by("-pk")[:_LOOKED_AT]:
-        why = _stumbling(partial(_ceremony_read, row))
-        if why:
-            name = row.digest if isinstance(row.digest, str) and row.digest.isalnum() else f"row {row.pk}"
-            found.append(Damaged(what="ceremony", key=name[:16], why=why))
-    return found
-
-
-def _ceremony_read(row: KeyCeremony) -> None:
-    ceremony_document(ceremony=row)
-    CeremonyState(row.state)
+    return [one for one in found if one is not None] or custody_damaged()
 
 
 def damage_alarm(*, found: list[Damaged]) -> None:

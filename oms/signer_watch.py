@@ -35,7 +35,8 @@ _NUMBER_MOST = 2**53
 _logger = logging.getLogger(__name__)
 
 
-def _number(value: object) -> int | None:
+def number_read(value: object) -> int | None:
+    """Return a whole number from 0 to 2^53 - 1, or None for anything else."""
     fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _NUMBER_MOST
     return int(str(value)) if fits else None
 
@@ -44,8 +45,9 @@ def _digest(value: object) -> str:
     return value if isinstance(value, str) and len(value) == 64 and set(value) <= _HEX else ""  # noqa: PLR2004 - hex of SHA-256
 
 
-def _moment(value: object) -> dt.datetime | None:
-    seconds = _number(value)
+def moment_read(value: object) -> dt.datetime | None:
+    """Return the moment that Unix seconds name, or None where they name none."""
+    seconds = number_read(value)
     try:
         return None if seconds is None else dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
     except (ValueError, OverflowError, OSError):
@@ -61,14 +63,14 @@ def sighting_read(*, result: Mapping[str, object]) -> dict[str, Any]:
     leases = result.get("leases")
     leases = leases if isinstance(leases, dict) else {}
     live = leases.get("live")
-    untils = [_moment(value) for value in live.values()] if isinstance(live, dict) else []
+    untils = [moment_read(value) for value in live.values()] if isinstance(live, dict) else []
     ends = [until for until in untils if until is not None]
     return {
         "policy": _digest(result.get("policy")),
-        "number": _number(result.get("number")),
+        "number": number_read(result.get("number")),
         # Only a clear no is one.
         "halted": result.get("halted") is not False,
-        "leases_needed": min(_number(leases.get("needed")) or 0, 1000),
+        "leases_needed": min(number_read(leases.get("needed")) or 0, 1000),
         "leases_live": len(ends),
         "lease_until": min(ends, default=None),
         "head": _digest(result.get("head")),
@@ -98,11 +100,11 @@ def epochs_read(*, result: Mapping[str, object], before: object, now: dt.datetim
     said, kept = result.get("epochs"), before if isinstance(before, dict) else {}
     found: dict[str, dict[str, int]] = {}
     for wallet, value in list(said.items())[:_WALLETS_MOST] if isinstance(said, dict) else ():
-        epoch = _number(value)
+        epoch = number_read(value)
         if epoch is None or not isinstance(wallet, str) or len(wallet) > _WALLET_MOST or not wallet.isprintable():
             continue
         known = kept.get(wallet)
-        since = _number(known.get("since")) if isinstance(known, dict) and known.get("epoch") == epoch else None
+        since = number_read(known.get("since")) if isinstance(known, dict) and known.get("epoch") == epoch else None
         found[wallet] = {"epoch": epoch, "since": int(now.timestamp()) if since is None else since}
     return found
 

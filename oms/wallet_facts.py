@@ -18,6 +18,7 @@ from custody.models import KeyCeremony
 from custody.models_keys import CertificateStatus
 from custody.selectors import key_find, module_find
 from oms.dashboards import signer_healths
+from oms.signer_watch import moment_read, number_read
 from oms.wallet_losses import Domain, Loss, Size, domains_of, losses_of
 from policies.selectors import policy_active
 
@@ -202,10 +203,10 @@ def _looked_up(row: HsmModule, words: str, today: dt.date) -> ModuleFacts:
 def _epoch(health: SignerHealth | None, wallet: str) -> tuple[int | None, dt.datetime | None]:
     said = {} if health is None or health.sighting is None else health.sighting.epochs
     known = said.get(wallet) if isinstance(said, dict) else None
-    if not isinstance(known, dict) or not isinstance(known.get("epoch"), int):
+    if not isinstance(known, dict):
         return None, None
-    since = known.get("since")
-    return known["epoch"], dt.datetime.fromtimestamp(since, tz=dt.UTC) if isinstance(since, int) else None
+    epoch = number_read(known.get("epoch"))
+    return epoch, None if epoch is None else moment_read(known.get("since"))
 
 
 def _holders(
