@@ -1,4 +1,4 @@
-"""The signer's commands: init, keygen, found, pin, recover, serve, status; and those of a recovery site."""
+"""The signer's commands: init, keygen, found, pin, recover, serve, status; those of recovery sites and clones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ EXIT_RESTART = 75
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m signer", description="Countersign's signer; a recovery site: recovery --help"
+        prog="python -m signer",
+        description="Countersign's signer; a recovery site: recovery --help; a key with a clone: clone --help",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     every = {
@@ -271,12 +272,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["recovery"]:
         return _ended(lambda: _at_recovery_site(given[1:]))
+    if given[:1] == ["clone"]:
+        return _ended(lambda: _with_clone(given[1:]))
     options = _arguments(given)
     return _ended(lambda: _COMMANDS[options.command](options))
 
 
 def _at_recovery_site(given: Sequence[str]) -> int:
     from signer.recovery.commands import run  # noqa: PLC0415 - no signer that serves needs it
+
+    return run(given)
+
+
+def _with_clone(given: Sequence[str]) -> int:
+    from signer.clones.commands import run  # noqa: PLC0415 - as above
 
     return run(given)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
     from core.journal import Journal
+    from signer.clones.kept import Clones
     from signer.hsm import Hsm
 
 
@@ -40,9 +41,14 @@ class Backend(Protocol):
 class HsmBackend:
     """Wallet keys inside the PKCS#11 token."""
 
-    def __init__(self, hsm: Hsm) -> None:
-        """Sign with this token."""
-        self._hsm = hsm
+    def __init__(self, hsm: Hsm, clones: Clones | None = None) -> None:
+        """Sign with this token.
+
+        Args:
+            hsm: The token.
+            clones: What the folder knows of keys that were made with a clone; without it no such key is accepted.
+        """
+        self._hsm, self._clones = hsm, clones
 
     @property
     def token(self) -> dict[str, str]:
@@ -63,10 +69,16 @@ class HsmBackend:
             HsmUnavailableError: If the token is away.
         """
         require(wallet.kind is WalletKind.HSM, Refusal.UNSUPPORTED, "this signer holds no software keys")
-        self._hsm.check_key(wallet.public_key)
+        if wallet.clone is not None:
+            if self._clones is None:
+                raise TokenKeyError("no clone is accepted here")
+            self._clones.check(wallet)
+        self._hsm.check_key(wallet.public_key, cloned=wallet.clone is not None)
 
     def follow(self, journal: Journal) -> None:
-        """Do nothing: a key in a token has no epochs."""
+        """Hold clones against this journal; a key in a token has no epochs."""
+        if self._clones is not None:
+            self._clones.follow(journal)
 
     def sign(self, verified: Verified) -> tuple[bytes, bytes]:
         """Spend a token.
@@ -86,7 +98,8 @@ class HsmBackend:
         if type(verified) is not Verified:
             raise SpentTokenError("a backend takes a verified case and nothing else")
         digest = verified.spend()
-        return verified.finish(self._hsm.sign(verified.wallet.public_key, digest))
+        wallet = verified.wallet
+        return verified.finish(self._hsm.sign(wallet.public_key, digest, cloned=wallet.clone is not None))
 
     def holdings(self, wallet: Wallet, _: int) -> dict[str, str]:
         """Return the wallet's key, if the token holds it.

@@ -17,6 +17,7 @@ from core.schema import read_struct
 from core.succession import check_genesis
 from signer import failpoints
 from signer.backends import HsmBackend, check_keys
+from signer.clones.kept import Clones
 from signer.config import load_config, read_pin
 from signer.errors import ConfigError
 from signer.head import TokenHead, identity
@@ -122,6 +123,7 @@ def pin_genesis(state: Path, raw: bytes, confirm: Callable[[str], str]) -> str:
 
 def _backend(policy: Policy, config: SignerConfig, hsm: Hsm) -> Backend:
     if config.role is not SignerRole.PARTY:
+        hsm.check_closed()
         return HsmBackend(hsm)
     # Only a party needs the extension that shares are made of.
     from signer.party.console import check_party  # noqa: PLC0415 - as above
@@ -183,8 +185,9 @@ def start_service(config: SignerConfig) -> tuple[Service, Hsm]:
     pin_file = read_pins(config.state)
     failpoint = failpoints.arm(pin_file.profile, os.environ.get(failpoints.ENVIRONMENT, ""))
     hsm = open_hsm(config)
-    backend = HsmBackend(hsm)
+    backend = HsmBackend(hsm, Clones(config.state))
     try:
+        hsm.check_closed()
         pins, store = check_start(config, pin_file, hsm, backend)
     except BaseException:
         hsm.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENVIRONMENT = "COUNTERSIGN_FAILPOINT"
-PREFIXES = ("signer.", "party.")
+PREFIXES = ("signer.", "party.", "clone.")
 NAMES = (
     "signer.before_journal_fsync",
     "signer.after_journal_fsync",
@@ -43,10 +43,17 @@ CEREMONY_NAMES = (
     "signer.generation_adopted",
     "signer.generation_activated",
     "signer.before_destruction",
+    "signer.clone_made",
+    "signer.clone_wrapped",
+    "signer.clone_written",
+    "signer.clone_locked",
+    "signer.clone_kept",
     "signer.before_step",
 )
 """Points of ceremonies."""
 PARTY_NAMES = ("party.after_reserve", "party.after_join", "party.after_signature_record")
+CLONE_NAMES = ("clone.unwrapped", "clone.locked", "clone.kept", "clone.transport_destroyed")
+"""Points at a second token's console."""
 
 
 def _pass(name: str) -> None:
@@ -66,7 +73,7 @@ def arm(profile: Profile, wanted: str) -> Callable[[str], None]:
     name, _, nth = wanted.partition(":")
     if profile is not Profile.DEMO or not name.startswith(PREFIXES):
         return _pass
-    if name not in (*NAMES, *CEREMONY_NAMES, *PARTY_NAMES) or (nth and not nth.isdigit()):
+    if name not in (*NAMES, *CEREMONY_NAMES, *PARTY_NAMES, *CLONE_NAMES) or (nth and not nth.isdigit()):
         raise ConfigError(f"{ENVIRONMENT}: unknown point {wanted!r}")
     passed: Counter[str] = Counter()
 

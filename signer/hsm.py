@@ -9,7 +9,6 @@ Source: PKCS #11 v2.40 (base, current mechanisms); measured traps in the project
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -21,10 +20,17 @@ import pkcs11
 from pkcs11 import TokenFlag, UserType
 from pkcs11 import exceptions as ck
 
-from core.errors import EncodingError
-from core.evm import DIGEST_BYTES, finish_signature
+from core.evm import DIGEST_BYTES
 from signer.errors import ConfigError, HsmError, HsmUnavailableError, PinError, TokenKeyError
-from signer.token_keys import attribute_mapper, destroy_key, find_key, list_points, sign_digest
+from signer.token_keys import (
+    attribute_mapper,
+    check_signs,
+    destroy_key,
+    extractable,
+    find_key,
+    list_points,
+    sign_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +96,7 @@ class Hsm:
         self._read_pin = read_pin
         self._owner = os.getpid()
         self._session: Session | None = None
-        self._keys: dict[bytes, PrivateKey] = {}
+        self._keys: dict[tuple[bytes, bool], PrivateKey] = {}
         self._found: dict[str, Object] = {}
         self._pin_refused = False
         self._pause_until = 0.0
@@ -218,24 +224,39 @@ class Hsm:
             known = self._found[name] = find(session)
         return known
 
-    def check_key(self, public_key: bytes) -> None:
+    def check_key(self, public_key: bytes, *, cloned: bool = False) -> None:
         """Find the private key of a public key and hold it to its attributes and to a signature of its own.
 
         Args:
             public_key: Pinned secp256k1 key, uncompressed, 65 bytes.
+            cloned: Whether the policy says that it was made together with a clone.
 
         Raises:
             TokenKeyError: Missing, ambiguous, imported, extractable, or not that key.
             HsmUnavailableError: As `run`.
         """
-        self.run(lambda session: self._key(session, public_key))
+        self.run(lambda session: self._key(session, public_key, cloned))
 
-    def sign(self, public_key: bytes, digest: bytes) -> bytes:
+    def check_closed(self) -> None:
+        """Refuse a token in which a key lies that could leave it.
+
+        Raises:
+            TokenKeyError: Naming the key.
+            HsmUnavailableError: As `run`.
+        """
+        found = self.run(extractable)
+        if found:
+            raise TokenKeyError(
+                f"the token holds a key that can leave it ({found[0]}): find out who made it, and why"
+            )
+
+    def sign(self, public_key: bytes, digest: bytes, *, cloned: bool = False) -> bytes:
         """Sign 32 bytes.
 
         Args:
             public_key: Which key; uncompressed secp256k1, 65 bytes.
             digest: Exactly 32 bytes. The module itself would take any length.
+            cloned: As `check_key`.
 
         Returns:
             r ‖ s, 64 bytes, s as the device made it.
@@ -247,7 +268,7 @@ class Hsm:
         """
         if len(digest) != DIGEST_BYTES:
             raise HsmError(f"a digest has {DIGEST_BYTES} bytes, not {len(digest)}")
-        return self.run(lambda session: sign_digest(self._key(session, public_key), digest))
+        return self.run(lambda session: sign_digest(self._key(session, public_key, cloned), digest))
 
     def holds(self, public_key: bytes) -> bool:
         """Whether the token shows a public key.
@@ -264,22 +285,18 @@ class Hsm:
             TokenKeyError: If the token keeps it.
             HsmUnavailableError: As `run`.
         """
-        self._keys.pop(public_key, None)
+        for cloned in (False, True):
+            self._keys.pop((public_key, cloned), None)
         self.run(lambda session: destroy_key(session, public_key))
 
-    def _key(self, session: Session, public_key: bytes) -> PrivateKey:
+    def _key(self, session: Session, public_key: bytes, cloned: bool) -> PrivateKey:  # noqa: FBT001 - our own
         """Return the key's handle in this session, checked the first time that this session uses it."""
-        known = self._keys.get(public_key)
+        known = self._keys.get((public_key, cloned))
         if known is not None:
             return known
-        key = find_key(session, public_key)
-        # Not a payload: no transaction hashes to it, because it is a SHA-256 under a tag of our own.
-        probe = hashlib.sha256(b"countersign/v1/key-self-test\0" + public_key).digest()
-        try:
-            finish_signature(probe, sign_digest(key, probe), public_key)
-        except EncodingError as error:
-            raise TokenKeyError("the private key does not sign for its public key") from error
-        self._keys[public_key] = key
+        key = find_key(session, public_key, cloned=cloned)
+        check_signs(key, public_key)
+        self._keys[(public_key, cloned)] = key
         return key
 
 

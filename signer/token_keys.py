@@ -6,6 +6,7 @@ Source: PKCS #11 v2.40 sections 4.8, 4.9 and 2.3 (EC keys, CKM_ECDSA); SEC 2 (se
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import secrets
 import struct
 from typing import TYPE_CHECKING, cast
@@ -14,11 +15,12 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11 import exceptions as ck
 from pkcs11.attributes import AttributeMapper
 
-from core.evm import PUBLIC_KEY_BYTES, address_of
+from core.errors import EncodingError
+from core.evm import PUBLIC_KEY_BYTES, address_of, finish_signature
 from signer.errors import TokenKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pkcs11 import Object, PrivateKey, Session
     from pkcs11.types import SignMixin
@@ -28,7 +30,8 @@ SECP256K1 = bytes.fromhex("06052b8104000a")
 KEY_ID_BYTES = 16
 _UNCOMPRESSED = b"\x04"
 """SEC 1: how an uncompressed point begins. DER's octet string begins with the same byte, and its length."""
-_OCTET_STRING = bytes([0x04, PUBLIC_KEY_BYTES])
+OCTET_STRING = bytes([0x04, PUBLIC_KEY_BYTES])
+"""DER: how a public key begins in CKA_EC_POINT."""
 _UNSIGNED_LONG = struct.calcsize("@L")
 _MUST_BE = {
     Attribute.SENSITIVE: True,
@@ -42,6 +45,10 @@ _MUST_BE = {
     Attribute.DERIVE: False,
 }
 """Imported keys read back ALWAYS_SENSITIVE, NEVER_EXTRACTABLE and LOCAL as false, so this finds them."""
+_CLONED = _MUST_BE | {Attribute.NEVER_EXTRACTABLE: False}
+"""Of a key that was made together with its clone: what it was made with stays visible for ever."""
+_UNWRAPPED = _CLONED | {Attribute.LOCAL: False, Attribute.ALWAYS_SENSITIVE: False}
+"""Of the clone itself, in the second token."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +111,7 @@ def public_point(public: Object) -> bytes:
         TokenKeyError: If it is neither.
     """
     raw = bytes(public[Attribute.EC_POINT])
-    if raw[:2] == _OCTET_STRING:
+    if raw[:2] == OCTET_STRING:
         raw = raw[2:]
     if len(raw) != PUBLIC_KEY_BYTES or raw[:1] != _UNCOMPRESSED:
         raise TokenKeyError("the token shows a public key that is no uncompressed point")
@@ -117,8 +124,13 @@ def list_points(session: Session) -> list[bytes]:
     return [public_point(key) for key in list(found) if bytes(key[Attribute.EC_PARAMS]) == SECP256K1]
 
 
-def find_key(session: Session, public_key: bytes) -> PrivateKey:
-    """Return the private key that belongs to a public key; there must be exactly one, and it must never have left.
+def find_key(session: Session, public_key: bytes, *, cloned: bool = False) -> PrivateKey:
+    """Return the private key that belongs to a public key; there must be exactly one, locked into the token.
+
+    Args:
+        session: Logged in, with `attribute_mapper`.
+        public_key: Uncompressed, 65 bytes.
+        cloned: Whether a ceremony made it together with a clone; else it must never have been extractable.
 
     Raises:
         TokenKeyError: Saying which attribute is wrong.
@@ -135,7 +147,7 @@ def find_key(session: Session, public_key: bytes) -> PrivateKey:
     keys = list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: ids[0]}))
     if len(keys) != 1:
         raise TokenKeyError(f"{len(keys)} private keys have the id of {address_of(public_key)}, one is expected")
-    check_attributes(keys[0])
+    check_private_key(keys[0], cloned=cloned)
     return cast("PrivateKey", keys[0])
 
 
@@ -166,27 +178,40 @@ def destroy_key(session: Session, public_key: bytes) -> None:
         raise TokenKeyError(f"the token keeps the public key {address_of(public_key)}")
 
 
-def check_attributes(key: Object) -> None:
-    """Refuse a wallet's private key that is not locked into the token.
+def check_private_key(key: Object, *, cloned: bool) -> None:
+    """Refuse a wallet's private key that is not locked into the token, or not made as its policy says.
+
+    Args:
+        key: The private key object.
+        cloned: Whether a ceremony made it together with a clone.
 
     Raises:
         TokenKeyError: Naming the attribute.
     """
-    check_locked(key, KeyType.EC, Mechanism.ECDSA)
+    if not cloned:
+        check_locked(key, KeyType.EC, Mechanism.ECDSA)
+        return
+    if _read(key, Attribute.NEVER_EXTRACTABLE) is not False:
+        raise TokenKeyError("the policy names a clone of this key, but it could never leave its token")
+    wanted = _CLONED if _read(key, Attribute.LOCAL) is True else _UNWRAPPED
+    check_locked(key, KeyType.EC, Mechanism.ECDSA, wanted)
 
 
-def check_locked(key: Object, kind: KeyType, mechanism: Mechanism) -> None:
+def check_locked(
+    key: Object, kind: KeyType, mechanism: Mechanism, attributes: Mapping[Attribute, bool] = _MUST_BE
+) -> None:
     """Refuse a private key that could have left the token, or that serves more than one mechanism.
 
     Args:
         key: The private key object.
         kind: What type of key it must be.
         mechanism: The only one that it may allow.
+        attributes: What it has to be.
 
     Raises:
         TokenKeyError: Naming the attribute.
     """
-    for attribute, wanted in _MUST_BE.items():
+    for attribute, wanted in attributes.items():
         if _read(key, attribute) is not wanted:
             raise TokenKeyError(f"the private key's {attribute.name} is not {wanted}")
     if _read(key, Attribute.KEY_TYPE) != kind:
@@ -201,6 +226,31 @@ def _read(key: Object, attribute: Attribute) -> object:
     except (ck.AttributeTypeInvalid, ck.AttributeSensitive) as error:
         raise TokenKeyError(f"the token does not say {attribute.name}") from error
     return value
+
+
+def extractable(session: Session) -> list[str]:
+    """Return the labels of the private and secret keys that could leave the token."""
+    kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY)
+    found = [
+        key
+        for kind in kinds
+        for key in list(session.get_objects({Attribute.CLASS: kind, Attribute.EXTRACTABLE: True}))
+    ]
+    return [ascii(_read(key, Attribute.LABEL))[:80] for key in found]
+
+
+def check_signs(key: PrivateKey, public_key: bytes) -> None:
+    """Refuse a private key that does not sign for a public key.
+
+    Raises:
+        TokenKeyError: As said.
+    """
+    # Not a payload: no transaction hashes to it, because it is a SHA-256 under a tag of our own.
+    probe = hashlib.sha256(b"countersign/v1/key-self-test\0" + public_key).digest()
+    try:
+        finish_signature(probe, sign_digest(key, probe), public_key)
+    except EncodingError as error:
+        raise TokenKeyError("the private key does not sign for its public key") from error
 
 
 def sign_digest(key: PrivateKey, digest: bytes) -> bytes:

@@ -58,12 +58,18 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Write a line to the console at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def _halves(options: argparse.Namespace) -> list[str]:
+def halves_of(options: argparse.Namespace) -> list[str]:
+    """Return both operators' halves, from their files or as they type them.
+
+    Raises:
+        ConfigError: If there are not two.
+    """
     if options.half:
         if len(options.half) != HALVES:
             raise ConfigError("two operators bring a half each")
@@ -73,9 +79,11 @@ def _halves(options: argparse.Namespace) -> list[str]:
     return [check_half(getpass.getpass(f"Operator {place}, your half: ")) for place in range(1, HALVES + 1)]
 
 
-def _confirm(expect: str | None) -> Callable[[str], str]:
+def confirm_policy(expect: str | None) -> Callable[[str], str]:
+    """Return what shows a policy's digest, and asks what people compared unless that is said already."""
+
     def compared(digest: str) -> str:
-        _say(f"policy digest\n  {in_groups(digest)}")
+        say(f"policy digest\n  {in_groups(digest)}")
         if expect is not None:
             return expect
         try:
@@ -92,7 +100,7 @@ def _read(path: Path) -> bytes:
 
 
 def _key(options: argparse.Namespace) -> str:
-    hsm = open_site(options.state, _halves(options))
+    hsm = open_site(options.state, halves_of(options))
     try:
         return describe_key(OpeningKey(hsm, RECOVERY))
     finally:
@@ -103,7 +111,7 @@ def _at_site(options: argparse.Namespace, now: int) -> str:
     if options.command != "destroy" and options.out.exists():
         raise ConfigError(f"{options.out}: exists already")
     order = options.ceremony.read_bytes()
-    site = RecoverySite(options.state, _halves(options), now=now)
+    site = RecoverySite(options.state, halves_of(options), now=now)
     try:
         if options.command == "destroy":
             return json.dumps(site.destroy(options.backup, order, key=options.key))
@@ -126,14 +134,15 @@ def run(given: Sequence[str]) -> int:
     now = int(time.time())
     options.state = options.state.absolute()
     if options.command == "init":
-        _say(describe_key(init_site(options.state, options.name, options.half)))
+        say(describe_key(init_site(options.state, options.name, options.half)))
         return 0
     # Before a half of the PIN is read.
     harden(network=False)
     lock_memory()
     with exclusive(options.state):
         if options.command == "pin":
-            _say(f"pinned: {pin_site(options.state, options.policy.read_bytes(), _confirm(options.expect), now=now)}")
+            confirm = confirm_policy(options.expect)
+            say(f"pinned: {pin_site(options.state, options.policy.read_bytes(), confirm, now=now)}")
         else:
-            _say(_key(options) if options.command == "key" else _at_site(options, now))
+            say(_key(options) if options.command == "key" else _at_site(options, now))
     return 0

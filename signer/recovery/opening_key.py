@@ -1,5 +1,7 @@
 """An RSA key in a token that opens data keys and does nothing else: a recovery site's, or a restored party's.
 
+A second token's, to which an HSM's key is cloned, does not even do that: it unwraps keys inside the token only.
+
 RSA-OAEP with SHA-1, because that is all that SoftHSM 2.6 offers. OAEP does not rest on SHA-1 resisting collisions.
 
 Source: RFC 8017 section 7.1 (RSAES-OAEP), PKCS #11 v2.40 section 2.1.8 (CKM_RSA_PKCS_OAEP), RFC 5280 section 4.1.2.7.
@@ -32,12 +34,15 @@ RECOVERY = "countersign recovery"
 """The label of the key at a recovery site."""
 TRANSPORT = "countersign transport"
 """The label of the key by which a party's new token is given its share."""
+CLONING = "countersign clone transport"
+"""The label of the key to which a clone is wrapped, at the second token."""
 KEY_BITS = 3072
 _MOST_BITS = 8192
 _EXPONENT = 65537
 _DATA_KEY_BYTES = 32
 _PADDING = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303 - see the module's text
-_PARAMETERS = (Mechanism.SHA_1, MGF.SHA1, None)
+OAEP_SHA1 = (Mechanism.SHA_1, MGF.SHA1, None)
+"""The same padding as PKCS#11 names it."""
 _ONLY = {
     Attribute.SENSITIVE: True,
     Attribute.ALWAYS_SENSITIVE: True,
@@ -50,7 +55,15 @@ _ONLY = {
     Attribute.SIGN_RECOVER: False,
     Attribute.DERIVE: False,
 }
+_UNWRAPS = _ONLY | {Attribute.DECRYPT: False, Attribute.UNWRAP: True}
 _REFUSED = (ck.GeneralError, ck.EncryptedDataInvalid, ck.EncryptedDataLenRange, ck.ArgumentsBad, ck.DataInvalid)
+
+
+_CAPABLE = {
+    False: MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+    True: MechanismFlag.WRAP | MechanismFlag.UNWRAP,
+}
+"""What a key does: by whether it is for clones."""
 
 
 def fingerprint(public_key: bytes) -> str:
@@ -102,6 +115,10 @@ class OpeningKey:
         self.public = hsm.run(lambda session: _public(session, label)[0])
         hsm.run(lambda session: _private(session, label))
 
+    def handle(self, session: Session) -> PrivateKey:
+        """Return the private half in a session, for what a token does with it by itself."""
+        return cast("PrivateKey", self._hsm.found(self._label, lambda one: _private(one, self._label), session))
+
     def open(self, sealed: bytes) -> bytearray:
         """Open a data key; whoever asked wipes it.
 
@@ -111,7 +128,7 @@ class OpeningKey:
         """
 
         def work(session: Session) -> bytearray:
-            key = cast("PrivateKey", self._hsm.found(self._label, lambda one: _private(one, self._label), session))
+            key = self.handle(session)
             try:
                 return _opened(key, sealed)
             except _REFUSED as error:
@@ -129,7 +146,7 @@ class OpeningKey:
 
 def _opened(key: PrivateKey, sealed: bytes) -> bytearray:
     able = cast("DecryptMixin", key)
-    clear = able.decrypt(sealed, mechanism=Mechanism.RSA_PKCS_OAEP, mechanism_param=_PARAMETERS)
+    clear = able.decrypt(sealed, mechanism=Mechanism.RSA_PKCS_OAEP, mechanism_param=OAEP_SHA1)
     return bytearray(cast("bytes", clear))
 
 
@@ -193,13 +210,13 @@ def _generate(session: Session, label: str) -> None:
         store=True,
         id=secrets.token_bytes(16),
         label=label,
-        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        capabilities=_CAPABLE[label == CLONING],
         private_template={
             Attribute.SENSITIVE: True,
             Attribute.EXTRACTABLE: False,
             Attribute.MODIFIABLE: False,
             Attribute.COPYABLE: False,
-            Attribute.UNWRAP: False,
+            Attribute.UNWRAP: label == CLONING,
             Attribute.SIGN: False,
             Attribute.SIGN_RECOVER: False,
             Attribute.DERIVE: False,
@@ -231,7 +248,7 @@ def _private(session: Session, label: str) -> PrivateKey:
     if len(found) != 1:
         raise TokenKeyError(f"{len(found)} private keys have the id of {label!r}, one is expected")
     key = found[0]
-    for attribute, wanted in _ONLY.items():
+    for attribute, wanted in (_UNWRAPS if label == CLONING else _ONLY).items():
         if key[attribute] is not wanted:
             raise TokenKeyError(f"the key {label!r}: {attribute.name} is not {wanted}")
     if key[Attribute.KEY_TYPE] != KeyType.RSA or key[Attribute.ALLOWED_MECHANISMS] != [int(Mechanism.RSA_PKCS_OAEP)]:

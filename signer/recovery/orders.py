@@ -20,7 +20,7 @@ from core.names import ACCOUNT, COUNT, DIGEST, SLUG, TIME
 from core.pins import Pins
 from core.records import StartRecord
 from core.recovery import wallet_named
-from core.schema import Choice, Constant, Integer, of, read_struct, write_struct
+from core.schema import Choice, Constant, Integer, Maybe, of, read_struct, write_struct
 from core.succession import check_genesis
 from signer.config import check_private
 from signer.errors import ConfigError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.documents.policy import Policy
-    from core.documents.roster import Wallet
+    from core.documents.roster import Profile, Wallet
     from core.records import CeremonyRecord
 
 PINS_FILE, LEDGER_FILE = "pins.json", "ledger"
@@ -57,7 +57,7 @@ class Line:
     number: int = of(Integer(least=1))
     ceremony: str = of(DIGEST)
     what: CeremonyKind = of(Choice(CeremonyKind))
-    wallet: str = of(ACCOUNT)
+    wallet: str | None = of(Maybe(ACCOUNT))
     party: str = of(SLUG)
     epoch: int = of(COUNT)
     evidence: str = of(DIGEST)
@@ -65,11 +65,22 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """A ceremony that convinces, with what it is held against."""
+    """A ceremony that convinces, with what it is held against. `wallet` is None where the ceremony names none."""
 
     record: CeremonyRecord
     policy: Policy
-    wallet: Wallet
+    named: Wallet | None
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet that the ceremony is about.
+
+        Raises:
+            ConfigError: If it names none.
+        """
+        if self.named is None:
+            raise ConfigError("the ceremony names no wallet")
+        return self.named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +158,18 @@ def _read_pins(state: Path) -> SitePins:
         raise ConfigError(str(error)) from error
 
 
+def pinned_profile(state: Path) -> Profile:
+    """Return the profile of the genesis that is pinned here.
+
+    Raises:
+        ConfigError: If none is.
+        CoreError: If it cannot be read.
+    """
+    path = state / POLICY_FOLDER / f"{_read_pins(state).deployment}.json"
+    check_private(path, most=0o400)
+    return read_signed_policy(path.read_bytes()).policy.profile
+
+
 def _policies(state: Path, deployment: str, later: tuple[SignedPolicy, ...], now: int) -> dict[str, Policy]:
     stored = [read_signed_policy(path.read_bytes()) for path in (state / POLICY_FOLDER).glob("*.json")]
     every = {signed.policy.digest: signed for signed in (*stored, *later)}
@@ -203,9 +226,8 @@ def check_order(state: Path, raw: bytes, kind: CeremonyKind, party: str, *, now:
     if record is None:
         raise ConfigError("a journal that has just begun knows no ceremony")
     journal.apply(journal.encode(record))
-    order = Order(
-        begun(record.ceremony, kind, pins, journal, now=now), policy, wallet_named(record.wallet, policy, pins)
-    )
+    named = None if record.wallet is None else wallet_named(record.wallet, policy, pins)
+    order = Order(begun(record.ceremony, kind, pins, journal, now=now), policy, named)
     for signed in file.later:
         store_policy(state, signed)
     return order
@@ -240,7 +262,7 @@ def note(state: Path, order: Order, party: str, evidence: str, *, now: int) -> N
         number=order.policy.number,
         ceremony=record.ceremony,
         what=record.what,
-        wallet=order.wallet.id,
+        wallet=record.wallet,
         party=party,
         epoch=record.epoch,
         evidence=evidence,

@@ -58,13 +58,14 @@ def _joined(halves: Sequence[str]) -> str:
     ]
 
 
-def init_site(state: Path, name: str, files: Sequence[Path]) -> bytes:
+def init_site(state: Path, name: str, files: Sequence[Path], key: str = RECOVERY) -> bytes:
     """Make a recovery token and its key, and give each of two operators a half of its PIN.
 
     Args:
         state: The site's folder; made with mode 0700.
         name: What people call it.
         files: Where each operator's half goes: on media of their own, in two folders, neither of them the site's.
+        key: The label of the key that it begins with.
 
     Returns:
         The public key, SubjectPublicKeyInfo.
@@ -95,7 +96,7 @@ def init_site(state: Path, name: str, files: Sequence[Path]) -> bytes:
     )
     hsm = _hsm(state, site, pin)
     try:
-        public = make_opening_key(hsm, RECOVERY)
+        public = make_opening_key(hsm, key)
     finally:
         hsm.close()
     for path, half in zip(files, halves, strict=True):

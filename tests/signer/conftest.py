@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.signer.clone_rig import CloneHouse, Made, Second, make_second
 from tests.signer.log_rig import log, made_log  # noqa: F401 - fixtures
 from tests.signer.rig import Rig, Template, make_template
 
@@ -35,3 +36,23 @@ def unpinned(template: Template) -> Iterator[Rig]:
 def rig(unpinned: Rig) -> Rig:
     unpinned.pin()
     return unpinned
+
+
+@pytest.fixture(scope="session")
+def second() -> Iterator[Second]:
+    folder = Path(tempfile.mkdtemp(prefix="cs-second-"))
+    yield make_second(folder / "made")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def house(template: Template, second: Second) -> Iterator[CloneHouse]:
+    folder = Path(tempfile.mkdtemp(prefix="cs-clone-"))
+    yield CloneHouse(template, second, folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def made(house: CloneHouse) -> Made:
+    given = house.order()
+    return Made(house, given, house.make(given))

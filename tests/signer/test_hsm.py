@@ -16,7 +16,7 @@ from signer import hsm as hsm_module
 from signer.config import TokenConfig, load_config
 from signer.errors import ConfigError, HsmError, HsmUnavailableError, PinError, TokenKeyError
 from signer.hsm import Hsm
-from signer.token_keys import SECP256K1, check_attributes, find_key, generate_key, list_points
+from signer.token_keys import SECP256K1, check_private_key, find_key, generate_key, list_points
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_it_refuses_digests_of_another_length(unpinned: Rig, template: Template,
 def test_the_key_cannot_leave(unpinned: Rig, template: Template) -> None:
     with unpinned.hsm() as hsm:
         key = hsm.run(lambda session: find_key(session, template.public_key))
-        check_attributes(key)
+        check_private_key(key, cloned=False)
         with pytest.raises(HsmError, match="AttributeSensitive"):
             hsm.run(lambda _: key[Attribute.VALUE])
         with pytest.raises(HsmError):
