@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.documents.roster import WalletKind
 from demo.institution import web_origin
 from demo.layout import ROOT
+from demo.place import UnfitError
 from demo.services.processes import ServiceError
 from demo.site import CONSENT_PORT, site_running
 from demo.story import Story
@@ -20,6 +21,11 @@ from demo.telling import Teller
 if TYPE_CHECKING:
     from core.documents.roster import Wallet
     from demo.institution import Institution
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_EXIT_INTERRUPTED = 130
+"""As a shell says it of whoever was ended by Ctrl-C."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,16 +53,27 @@ def _stay(tell: Teller, institution: Institution) -> None:
     for wallet in institution.policy.wallets:
         print(f"    {wallet.label:8} {wallet.address}  {held_by(wallet)}")
     print(flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        return
+
+
+def _interrupt(*_: object) -> None:
+    """Have the first Ctrl-C or request to end stop the processes in order; further ones change nothing."""
+    for number in _ENDING:
+        signal.signal(number, lambda *_: None)
+    sys.stderr.write("\nStopping what runs, in order …\n")
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     """Run the demonstration; return the exit code."""
     options = _parser().parse_args()
     tell = Teller()
-    # Blocked here and waited for below, so that Ctrl-C always stops the processes in order.
-    if not options.once:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    for number in _ENDING:
+        signal.signal(number, _interrupt)
     base = (options.state or ROOT / "var" / "demo").absolute()
     tell.chapter("An institution is founded" + (" (PostgreSQL, Redis, Celery)" if options.full else ""))
     try:
@@ -66,6 +83,11 @@ def main() -> int:
                 print(json.dumps(last), flush=True)
                 return 0
             _stay(tell, institution)
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except UnfitError as error:
+        print(f"\nThe demonstration cannot start: {error}", file=sys.stderr)
+        return 1
     except ServiceError as error:
         print(f"\nThe demonstration stopped: {error}", file=sys.stderr)
         print(f"What its processes said is in {base}/logs", file=sys.stderr)

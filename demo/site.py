@@ -5,7 +5,6 @@ from __future__ import annotations
 import compileall
 import json
 import os
-import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,9 +18,10 @@ from demo.attesting import ATTESTER_ID, ATTESTER_PORT, attester_url
 from demo.institution import SIGNER_ID, Institution, found, web_origin
 from demo.keepers import LOG_SIGNER_ID, WITNESS_ID
 from demo.layout import PARTIES, ROOT, Layout, accounts_choose
+from demo.place import check_place
 from demo.services.anvil import anvil
 from demo.services.postgres import postgres
-from demo.services.processes import ServiceError, reachable, running, stop
+from demo.services.processes import reachable, running, stop
 from demo.services.redis import redis
 from demo.steps import Console
 
@@ -47,12 +47,6 @@ def _precompile() -> None:
     """Compile our modules once: the other users cannot write beside them, and would do it at each start."""
     for package in sorted(file.parent for file in ROOT.glob("*/__init__.py")):
         compileall.compile_dir(package, quiet=2)
-
-
-def _check_free(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise ServiceError(f"port {port} is in use; the demonstration needs it: stop what listens there")
 
 
 def _answers(url: str) -> bool:
@@ -329,10 +323,10 @@ def site_running(base: Path, *, full: bool, tell: Teller) -> Iterator[tuple[Inst
         tell: Where progress is told.
 
     Raises:
+        UnfitError: If nothing can be started here now.
         ServiceError: If something cannot be started.
     """
-    for port in (WEB_PORT, CONSENT_PORT, WITNESS_PORT, ATTESTER_PORT):
-        _check_free(port)
+    check_place(base, (WEB_PORT, CONSENT_PORT, WITNESS_PORT, ATTESTER_PORT))
     _precompile()
     accounts, missing = accounts_choose()
     layout = Layout(base, accounts)
