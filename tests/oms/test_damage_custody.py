@@ -20,7 +20,7 @@ from custody.key_transitions import key_lock, key_move
 from custody.models import CeremonySchedule, KeyCeremony, WalletKey
 from oms.models import SignerSighting
 from tests.append_only import lifted
-from tests.oms.test_ceremony_pages import ordered, person, rig
+from tests.oms.test_ceremony_pages import drafted, ordered, person, rig
 
 if TYPE_CHECKING:
     from tests.custody.ceremony_rig import Rig
