@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ _ANSWER_MOST = 1_000_000
 _LINE_MOST = 1024 * 1024 + 1024
 _INTENT, _CANCEL = b"intent", b"cancel"
 _PARTS = 5
+_NONCE = re.compile(rb"[0-9]{1,16}")
 log = logging.getLogger("signer")
 
 
@@ -95,7 +97,7 @@ class Shelf:
     def _index(self, line: bytes, offset: int) -> None:
         """Note where a line's certificate is; what is no line of ours is passed over."""
         parts = line.split(b" ", _PARTS - 1)
-        if len(parts) == _PARTS and parts[1].isdigit() and parts[2] in (_INTENT, _CANCEL):
+        if len(parts) == _PARTS and _NONCE.fullmatch(parts[1]) and parts[2] in (_INTENT, _CANCEL):
             wallet, key = parts[0].decode("ascii", "replace"), (int(parts[1]), parts[2] == _CANCEL)
             start = len(line) - len(parts[4])
             place = _Place(parts[3].decode("ascii", "replace"), offset + start, len(parts[4]) - 1)
