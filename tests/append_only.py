@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from django.db.backends.utils import CursorWrapper
 
 _SQLITE_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _POSTGRESQL_TABLES = """
@@ -51,12 +53,49 @@ def lifted() -> Iterator[None]:
                 cursor.execute(statement)
 
 
+# Rows that every database has from its migrations on (the last two by `approvals.apps`); no test changes them.
+STAYS = frozenset(
+    {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+)
+
+
+def _filled(cursor: CursorWrapper) -> list[str]:
+    """Return the tables that have rows which tests have put there."""
+    quote = connection.ops.quote_name
+    tables = sorted(set(connection.introspection.table_names(cursor)) - STAYS)
+    asked = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quote(name)})" for name in tables]  # noqa: S608 - our own names
+    cursor.execute(" UNION ALL ".join(asked))
+    return [name for (name,) in cursor.fetchall()]
+
+
+def empty() -> None:
+    """Delete every row that a test has put there.
+
+    Django's own way empties every table, one by one and each on the disk, and writes anew what migrations had left:
+    hundreds of milliseconds for each test that commits, seconds beside others.
+    """
+    quote = connection.ops.quote_name
+    with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
+        filled = _filled(cursor)
+        if not filled:
+            return
+        emptied = [f"DELETE FROM {quote(name)}" for name in filled]  # noqa: S608 - our own names
+        if connection.vendor == "postgresql":
+            # Neither triggers nor foreign keys fire on a replica.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute("; ".join(emptied))
+            return
+        cursor.execute(f"{_SQLITE_TRIGGERS} AND tbl_name IN ({', '.join(['%s'] * len(filled))})", filled)
+        triggers = cursor.fetchall()
+        lifted_first = [f"DROP TRIGGER {quote(name)}" for name, _ in triggers]
+        for statement in (*lifted_first, *emptied, *(sql for _, sql in triggers)):
+            cursor.execute(statement)
+
+
 def let_tests_flush() -> None:
     """Let Django empty the tables after a transactional test, which the triggers would refuse."""
-    flush: Callable[[Any], None] = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # noqa: SLF001 - the one place where Django empties tables
 
-    def teardown(self: TransactionTestCase) -> None:
-        with lifted():
-            flush(self)
+    def teardown(_: TransactionTestCase) -> None:
+        empty()
 
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]  # noqa: SLF001 - the one place where Django empties tables

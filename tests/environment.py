@@ -16,6 +16,7 @@ from demo.services.postgres import postgres
 
 WHICH = "COUNTERSIGN_TEST_DATABASE"
 _MINE = "COUNTERSIGN_TEST_PID"
+_RUN = "COUNTERSIGN_TEST_RUN"
 _WORKER = "COUNTERSIGN_TEST_WORKER"
 
 
@@ -32,7 +33,7 @@ def prepare() -> None:
     os.environ[_MINE] = str(os.getpid())
     state = Path(tempfile.mkdtemp(prefix="countersign-test-"))
     atexit.register(shutil.rmtree, state, ignore_errors=True)
-    os.environ["COUNTERSIGN_STATE_DIR"] = str(state)
+    os.environ["COUNTERSIGN_STATE_DIR"] = os.environ[_RUN] = str(state)
     which = os.environ.get(WHICH, "sqlite")
     if which == "postgres":
         _start_postgres()
@@ -52,13 +53,18 @@ def _own_folder() -> None:
         os.environ[_WORKER] = worker
 
 
+def run_folder() -> Path:
+    """Return the folder of the whole run, which all its worker processes share."""
+    return Path(os.environ[_RUN])
+
+
 # Whatever else a developer has set must not reach the tests.
 _KEPT = frozenset({WHICH, "COUNTERSIGN_SOAK", "COUNTERSIGN_CHROMIUM"})
 
 
 def _start_postgres() -> None:
     stack = ExitStack()
-    cluster = stack.enter_context(postgres())
+    cluster = stack.enter_context(postgres(durable=False))
     atexit.register(stack.close)
     os.environ["COUNTERSIGN_DATABASE_URL"] = cluster.url("postgres")
     os.environ["COUNTERSIGN_DATABASE_PASSWORD_FILE"] = str(cluster.password_file)

@@ -52,11 +52,13 @@ class Cluster:
 
 
 @contextmanager
-def postgres(directory: Path | None = None) -> Iterator[Cluster]:
+def postgres(directory: Path | None = None, *, durable: bool = True) -> Iterator[Cluster]:
     """Run a cluster for as long as the block lasts.
 
     Args:
         directory: Where it lives; kept afterwards, and used again when it exists. By default a temporary folder.
+        durable: Whether what is committed is on the disk, whatever becomes of the machine. Tests do without: a server
+            that is killed loses nothing either way.
     """
     base = directory or Path(tempfile.mkdtemp(prefix="countersign-pg-"))
     user = unprivileged_user()
@@ -72,7 +74,7 @@ def postgres(directory: Path | None = None) -> Iterator[Cluster]:
             "-c",
             "listen_addresses=",
             "-c",
-            "fsync=on",
+            f"fsync={'on' if durable else 'off'}",
         ]
         with running(
             command,
