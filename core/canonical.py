@@ -48,20 +48,23 @@ def _safe_integer(literal: str) -> int:
     return int(literal)
 
 
-def _check_nesting(raw: bytes) -> None:
-    """Refuse deep nesting before a parser recurses into it.
+def _check_nesting(raw: bytes) -> int:
+    """Refuse deep nesting before a parser recurses into it; return how deep the brackets go.
 
     The standard library's parser recurses in C as far as the process's recursion limit says, and a dependency of a
     dependency (py_ecc) raises that to 100,000 at import: then nested brackets end the process, not the parse.
     """
     if b"\\" in raw:
         raw = _ESCAPE.sub(b"", raw)
-    depth = 0
+    depth = deepest = 0
     for byte in _STRING.sub(b"", raw.translate(None, _NO_STRUCTURE)):
         depth += 1 if byte in b"[{" else -1
-        if depth > MAX_DEPTH:
-            msg = f"nested deeper than {MAX_DEPTH}"
-            raise EncodingError(msg)
+        if depth > deepest:
+            deepest = depth
+            if deepest > MAX_DEPTH:
+                msg = f"nested deeper than {MAX_DEPTH}"
+                raise EncodingError(msg)
+    return deepest
 
 
 def _check_leaf(value: object) -> None:
@@ -130,7 +133,7 @@ def parse(raw: bytes, *, max_bytes: int = MAX_BYTES) -> object:
     if len(raw) > max_bytes:
         msg = f"longer than {max_bytes} bytes"
         raise EncodingError(msg)
-    _check_nesting(raw)
+    deepest = _check_nesting(raw)
     try:
         value = json.loads(
             raw.decode("utf-8", "strict"),
@@ -142,7 +145,10 @@ def parse(raw: bytes, *, max_bytes: int = MAX_BYTES) -> object:
     except (ValueError, RecursionError) as error:
         msg = "not JSON"
         raise EncodingError(msg) from error
-    _check_value(value)
+    # JSON's names are text and its leaves are what the hooks let through. What is left to refuse is a leaf one level
+    # below the deepest brackets that may be.
+    if deepest >= MAX_DEPTH:
+        _check_value(value)
     if b"\\u" in raw:
         # Only an escape can hide half of a surrogate pair, which has no UTF-8 and so no canonical form.
         _encode(value)

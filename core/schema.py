@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 UINT256_MAX = 2**256 - 1
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
+_HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 # Cc control, Cf format (bidi overrides, zero width), Cs surrogate, Co private, Cn unassigned, Zl/Zp separators:
 # characters that let a label look like another one.
 _HOSTILE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -44,6 +46,11 @@ class Codec(Protocol):
         """Return the JSON value or raise `DocumentError` naming `at`."""
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
 def _wrong(at: str, what: str) -> DocumentError:
     return DocumentError(f"{at}: {what}")
 
@@ -61,7 +68,7 @@ class Text:
         if not isinstance(value, str) or not self.least <= len(value) <= self.most:
             raise _wrong(at, f"text of {self.least} to {self.most} characters expected")
         if self.pattern is not None:
-            if re.fullmatch(self.pattern, value, re.ASCII) is None:
+            if _compiled(self.pattern).fullmatch(value) is None:
                 raise _wrong(at, "not in the expected form")
         elif not value.isascii() and unicodedata.normalize("NFC", value) != value:
             raise _wrong(at, "text is not NFC-normalised")
@@ -134,7 +141,7 @@ class HexData:
 
     def read(self, value: object, at: str) -> bytes:
         """Read bytes."""
-        if not isinstance(value, str) or re.fullmatch(r"0x(?:[0-9a-f]{2})*", value) is None:
+        if not isinstance(value, str) or _HEX.fullmatch(value) is None:
             raise _wrong(at, "0x and lower-case hex expected")
         return self._checked(bytes.fromhex(value[2:]), at)
 
@@ -157,13 +164,15 @@ class Base64Url:
 
     def read(self, value: object, at: str) -> bytes:
         """Read bytes, refusing a second spelling of the same bytes."""
-        if not isinstance(value, str) or re.fullmatch(r"[A-Za-z0-9_-]*", value, re.ASCII) is None:
+        if not isinstance(value, str) or _BASE64URL.fullmatch(value) is None:
             raise _wrong(at, "unpadded base64url expected")
         try:
             raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
         except binascii.Error as error:
             raise _wrong(at, "unpadded base64url expected") from error
-        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != value:
+        # Four characters of the alphabet are three bytes, one to one: only what is left over has other spellings.
+        rest = len(value) % 4
+        if rest and base64.urlsafe_b64encode(raw[-(rest * 3 // 4) :]).rstrip(b"=").decode() != value[-rest:]:
             raise _wrong(at, "not the canonical base64url of its bytes")
         return self._checked(raw, at)
 

@@ -24,7 +24,7 @@ from core.canonical import canonical_of_codecs, tagged_digest
 from core.ed25519 import is_signed
 from core.errors import Refusal
 from core.names import HASH32, SLUG
-from core.schema import Base64Url, HexData, Integer, Maybe, Struct, of, write_struct
+from core.schema import Base64Url, HexData, Integer, Maybe, Struct, of
 from signer.errors import CheatError, RequestError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from core.canonical import Json
     from core.documents.party import Hello
+    from core.schema import Codec
 
 _BODY_BYTES = 256 * 1024
 _ROUNDS_MOST = 16
@@ -59,13 +60,17 @@ class Envelope:
     @property
     def signed(self) -> bytes:
         """The 32 bytes that its sender signs."""
-        fields = write_struct(dataclasses.replace(self, body=b""), "envelope")
-        fields |= {"body": hashlib.sha256(self.body).hexdigest()}
-        del fields["signature"]
+        fields = {name: codec.write(getattr(self, name), f"envelope.{name}") for name, codec in _SIGNED}
+        fields["body"] = hashlib.sha256(self.body).hexdigest()
         return bytes.fromhex(tagged_digest("envelope", canonical_of_codecs(fields)))
 
 
 ENVELOPE = Struct(lambda: Envelope)
+_SIGNED: tuple[tuple[str, Codec], ...] = tuple(
+    (field.name, field.metadata["codec"])
+    for field in dataclasses.fields(Envelope)
+    if field.name not in ("body", "signature")
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,6 +94,32 @@ def test_the_edges_of_what_is_allowed_are_read() -> None:
     parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'["[\\"",', b"]")])
+@pytest.mark.parametrize("leaf", [b"1", b'"]"', b"null"])
+def test_what_is_read_is_no_deeper_than_what_is_written(opening: bytes, closing: bytes, leaf: bytes) -> None:
+    most = MAX_DEPTH - 1
+    canonical(parse(opening * most + leaf + closing * most))
+    with pytest.raises(EncodingError, match="nested"):
+        parse(opening * MAX_DEPTH + leaf + closing * MAX_DEPTH)
+
+
+LOOSE = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@bounded(200)
+@given(LOOSE)
+def test_what_is_read_can_be_written(value: object) -> None:
+    try:
+        read = parse(json.dumps(value).encode())
+    except EncodingError:
+        return
+    canonical(read)
+
+
 def test_a_text_that_is_too_long_is_not_looked_at() -> None:
     assert parse(b'"ab"', max_bytes=4) == "ab"
     with pytest.raises(EncodingError, match="longer"):
@@ -113,9 +139,10 @@ JSON_LIKE = st.text(alphabet='{}[]",:0123456789.eE-+truefalsn\\u ').map(str.enco
 @given(st.binary(max_size=80) | JSON_LIKE)
 def test_any_bytes_end_as_a_value_or_an_error_of_ours(raw: bytes) -> None:
     try:
-        parse(raw)
+        value = parse(raw)
     except CoreError:
         return
+    canonical(value)
 
 
 def test_a_digest_is_sha_256_over_tag_and_bytes() -> None:

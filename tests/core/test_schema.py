@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import copy
 import dataclasses
 from enum import StrEnum
@@ -164,6 +165,24 @@ def test_bytes_have_one_base64url_and_one_hex(raw: bytes) -> None:
     if raw:
         assert Base64Url(most=40).read(text, "x") == raw
     assert HexData(most=40).read("0x" + raw.hex(), "x") == raw
+
+
+@bounded(300)
+@given(
+    st.text(alphabet="ABQgwx_-9=+", max_size=14)
+    | st.binary(max_size=10).map(base64.urlsafe_b64encode).map(bytes.decode)
+)
+def test_base64url_is_read_where_its_bytes_are_written_so_again(text: str) -> None:
+    codec = Base64Url(most=40, least=0)
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raw = None
+    if raw is not None and base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text:
+        assert codec.read(text, "x") == raw
+        return
+    with pytest.raises(DocumentError):
+        codec.read(text, "x")
 
 
 @pytest.mark.parametrize("name", generate.documents())
