@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from core.degraded import in_force, known_for, may_join
 from core.documents.base import Header, check_deployment
 from core.documents.party import Binding, LaneState, Reservation, SessionKind
-from core.documents.roster import SignerRole, WalletKind
+from core.documents.roster import WalletKind
 from core.draws import one_draw
 from core.ed25519 import is_signed
 from core.errors import Refusal, RefusedError, require
-from core.lease import was_in_force
+from core.party_keys import check_teaches, keys_then, party_key
 from core.records import CertifiedRecord, SessionRecord
 from core.sessions import session_id
 from core.verified import SEAL
@@ -54,18 +54,6 @@ def certificate_size(parties: int, threshold: int) -> int:
         threshold: t, those that a signature takes.
     """
     return (parties + threshold - 1) // 2 + 1
-
-
-def party_key(policy: Policy, party: str) -> bytes:
-    """Return the Ed25519 key that a policy names for a party.
-
-    Raises:
-        RefusedError: `certificate`, if it names none.
-    """
-    for signer in policy.signers:
-        if signer.id == party and signer.role is SignerRole.PARTY and signer.public_key is not None:
-            return signer.public_key
-    raise RefusedError(Refusal.CERTIFICATE, f"the policy names no party {party} with a key")
 
 
 def binding_of(bundle: Bundle, verified: Verified) -> Binding:
@@ -184,22 +172,6 @@ def check_certificate(
     return parties
 
 
-def _keys_then(certificate: Certificate, pins: Pins, journal: Journal, now: int) -> dict[str, bytes]:
-    """Return the key that each party had by the policy that was the newest to it when it gave its word.
-
-    Raises:
-        RefusedError: `wrong_policy` where one names a policy that was never in force here.
-    """
-    keys = {}
-    for signed in certificate.reservations:
-        named = signed.document.newest
-        require(
-            was_in_force(named, pins, journal, now=now), Refusal.WRONG_POLICY, "that policy was never in force here"
-        )
-        keys[signed.document.party] = party_key(pins.policy(named), signed.document.party)
-    return keys
-
-
 def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -> CertifiedRecord | None:
     """Take a reservation that this party missed from its certificate; None if it was counted already.
 
@@ -220,7 +192,7 @@ def learn(certificate: Certificate, pins: Pins, journal: Journal, *, now: int) -
     if wallet is None or pins.signer not in wallet.signers:
         raise RefusedError(Refusal.UNKNOWN_WALLET, "this party holds no share of that wallet")
     modes = known_for(certificate, wallet.id, journal)
-    keys = _keys_then(certificate, pins, journal, now)
+    keys = keys_then(certificate, pins, journal, now=now)
     parties = check_certificate(certificate, binding, wallet, policy, pins, modes=modes, keys=keys)
     if journal.holds(binding):
         return None
@@ -351,11 +323,13 @@ def join(
     policy = pins.policy(journal.policy_at(now))
     wallet = verified.wallet
     # What was decided over whole limits never goes on below a whole certificate.
-    modes = in_force(wallet.id, journal, now=now) if verified.parts > 1 else ()
+    given = known_for(certificate, wallet.id, journal) if verified.parts > 1 else ()
+    modes = [mode for mode in in_force(wallet.id, journal, now=now) if mode in given]
     words = check_certificate(certificate, binding, wallet, policy, pins, modes=may_join(modes, terms.quorum))
     out = journal.ceremonies.banned(wallet.id)
     banned = sorted({*words, *terms.quorum} & out)
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
+    check_teaches(certificate, policy, pins, journal, now=now)
     _check_draws(certificate, binding, journal)
     _check_alike(certificate)
     _check_behind(certificate, policy, pins, journal)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.canonical import canonical_of_codecs, tagged_digest
-from core.certificate import party_key
 from core.documents.control import CeremonyKind
 from core.documents.renewal import Made
 from core.ed25519 import is_signed
 from core.errors import Refusal, require
+from core.party_keys import party_key
 from core.records import CeremonyStep
 
 if TYPE_CHECKING:

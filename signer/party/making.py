@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from core.certificate import party_key
 from core.documents.party import SignedHello
 from core.errors import Refusal, RefusedError
 from core.names import HASH32
+from core.party_keys import party_key
 from core.records import AbortRecord
 from core.schema import Items, Struct, write_struct
 from core.sessions import check_partners

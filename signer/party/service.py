@@ -20,12 +20,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, cast
 
-from core.certificate import join, learn, party_key, reservation_of
+from core.certificate import join, learn, reservation_of
 from core.degraded import in_force
 from core.documents.party import Certificate, SessionKind, SessionTerms, SignedHello
 from core.errors import Refusal, RefusedError, require
 from core.keccak import keccak256
 from core.names import HASH32
+from core.party_keys import party_key
 from core.records import AbortRecord, SignatureRecord
 from core.schema import Items, Struct, read_struct, write_struct
 from mpc import SignSession

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from core.certificate import ABORTS_MOST, join, party_key
+from core.certificate import ABORTS_MOST, join
 from core.documents.party import Certificate, LaneState
 from core.errors import Refusal
+from core.party_keys import party_key
 from core.records import AbortRecord
 from core.verify import verify
 from tests.core.test_certificate import code_of
