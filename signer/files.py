@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILE = "lock"
+GOING = ".going"
+"""What the name of a file that is being destroyed ends with."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -65,7 +67,26 @@ def append_line(path: Path, line: bytes) -> None:
 
 
 def destroy_file(path: Path) -> None:
-    """Overwrite a file and remove it. What a disk may still hold of it is sealed, or was never a secret."""
+    """Overwrite a file and remove it. What a disk may still hold of it is sealed, or was never a secret.
+
+    It loses its name first: half of it, left behind by a process that was stopped, would be taken for a damaged file
+    of that name, and nothing beside it could be read any more. `finish_destroying` does the rest.
+    """
+    going = path.with_name(f".{path.name}{GOING}")
+    if going.exists():
+        _wipe(going)
+    path.rename(going)
+    sync_folder(path.parent)
+    _wipe(going)
+
+
+def finish_destroying(folder: Path) -> None:
+    """Overwrite and remove what a process was destroying in a folder when it was stopped."""
+    for path in sorted(folder.glob(f".*{GOING}")):
+        _wipe(path)
+
+
+def _wipe(path: Path) -> None:
     path.chmod(0o600)
     with path.open("r+b") as file:
         file.write(os.urandom(path.stat().st_size))

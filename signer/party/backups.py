@@ -58,7 +58,7 @@ class Backups:
             store: Its journal.
             shares: Its shares.
         """
-        self._folder = state / FOLDER
+        self.folder = state / FOLDER
         self._store, self._shares = store, shares
 
     def seal(self, digest: object, pins: Pins, *, now: int) -> Json:
@@ -78,7 +78,7 @@ class Backups:
         """
         record = begun(DIGEST.read(digest, "ceremony"), CeremonyKind.BACKUP, pins, self._store.journal, now=now)
         done = self._store.journal.ceremonies.done(record.ceremony).get(CeremonyStep.BACKED_UP)
-        path = self._folder / f"{record.ceremony}{SUFFIX}"
+        path = self.folder / f"{record.ceremony}{SUFFIX}"
         if done is not None:
             return _told(_kept(path, done.evidence))
         (public_key,) = (key.public_key for key in record.recovery if key.signer == pins.signer)
@@ -157,7 +157,7 @@ class Backups:
             share.wipe()
 
     def _write(self, path: Path, backup: Backup) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         if path.exists():
             # One that was never journalled: this party was stopped in between, and nobody was answered with it.
             destroy_file(path)
@@ -169,7 +169,7 @@ class Backups:
         Raises:
             RefusedError: `ceremony`, if one cannot be read.
         """
-        found = {path: _kept(path, None) for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
+        found = {path: _kept(path, None) for path in sorted(self.folder.glob(f"*{SUFFIX}"))}
         return {path: one.digest for path, one in found.items() if one.wallet == wallet and one.epoch <= newest}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signer.files import destroy_file
+from signer.files import destroy_file, finish_destroying
 from signer.party.candidates import SUFFIX, destroy_all, fingerprints
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class PartyHoldings:
             TokenKeyError: If a share is left.
             RefusedError: `ceremony`, if a backup cannot be read.
         """
+        for folder in (self._shares.shares.folder, self._backups.folder):
+            finish_destroying(folder)
         for path in self._backups.kept(wallet.id, newest):
             destroy_file(path)
         destroy_all(self._staged(wallet.id, newest))

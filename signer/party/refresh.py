@@ -22,7 +22,7 @@ from mpc import RefreshSession, SignSession
 from signer.backends import own_wallets
 from signer.config import check_private
 from signer.errors import ConfigError, ShareFileError, TokenKeyError
-from signer.files import write_new
+from signer.files import finish_destroying, write_new
 from signer.party.candidates import Candidates, destroy_all, fingerprints
 from signer.party.making import Work
 
@@ -215,6 +215,8 @@ class Renewals:
     def _destroy(self, proof: Proof, record: CeremonyRecord, wallet: Wallet, now: int) -> None:
         may_destroy(proof, record, pins=self._host.pins(), journal=self._host.journal, now=now)
         self._host.backend.ready(wallet)
+        for folder in (self._host.backend.shares.folder, self._backups.folder):
+            finish_destroying(folder)
         name = self._host.backend.name(wallet.id, record.epoch)
         old = [*self._candidates.superseded(name), *self._backups.kept(wallet.id, record.epoch - 1)]
         if CeremonyStep.DESTROYED in self._host.journal.ceremonies.done(record.ceremony):
