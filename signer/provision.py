@@ -40,7 +40,7 @@ role = {role}
 module = {module}
 label = {label}
 pin_file = "hsm-pin"
-softhsm_conf = "softhsm2.conf"
+softhsm_conf = {conf}
 
 [socket]
 path = {path}
@@ -91,21 +91,53 @@ def init_state(
         except KeyError as error:
             raise ConfigError(f"socket.group: there is no group {group!r}") from error
     so_pin = _make_token(state, label=f"countersign-{signer}")
+    token = (softhsm_module(), f"countersign-{signer}", SOFTHSM_FILE)
+    # Last of all: with it, the folder counts as made.
+    write_settings(
+        state, signer, role=role, token=token, socket_path=socket_path, allowed_uids=allowed_uids, group=group
+    )
+    return so_pin
+
+
+def write_settings(
+    state: Path,
+    signer: str,
+    *,
+    role: SignerRole,
+    token: tuple[str, str, str],
+    socket_path: str | None,
+    allowed_uids: Sequence[int],
+    group: str | None,
+) -> None:
+    """Write a state folder's `signer.toml`, and read it back.
+
+    Args:
+        state: The folder.
+        signer: The signer's roster id.
+        role: What it will be.
+        token: Module, label, and SoftHSM's configuration.
+        socket_path: As `init_state`.
+        allowed_uids: As `init_state`.
+        group: As `init_state`.
+
+    Raises:
+        ConfigError: If there is one already, or these settings do not hold.
+    """
+    module, label, conf = token
     text = _SETTINGS.format(
         signer=json.dumps(signer),
         role=json.dumps(str(role)),
-        module=json.dumps(softhsm_module()),
-        label=json.dumps(f"countersign-{signer}"),
+        module=json.dumps(module),
+        label=json.dumps(label),
+        conf=json.dumps(conf),
         path=json.dumps(socket_path or "signer.sock"),
         mode='"0600"' if group is None and set(allowed_uids) <= {os.geteuid()} else '"0660"',
         uids=json.dumps(sorted(set(allowed_uids) or {os.geteuid()})),
     )
     if group is not None:
         text += f"group = {json.dumps(group)}\n"
-    # Last of all: with it, the folder counts as made.
     write_new(state / CONFIG_FILE, text.encode(), mode=0o600)
     load_config(state)
-    return so_pin
 
 
 def softhsm_module() -> str:

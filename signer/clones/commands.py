@@ -16,6 +16,7 @@ from core.schema import read_struct, write_struct
 from signer import failpoints
 from signer.clones.birth import make_with_clone
 from signer.clones.kept import FILE_BYTES
+from signer.clones.service import Entering, enter_service
 from signer.clones.site import TYPED_DIGITS, CloneSite
 from signer.config import load_config
 from signer.console import in_groups
@@ -40,9 +41,10 @@ _HELP = {
     "key": "at the second token: make the transport key of the next clone, or print it",
     "take": "at the second token: take a clone, by the ceremony that made it, and destroy the transport key",
     "drill": "at the second token: sign that it holds the key, by a drill's ceremony",
+    "enter": "at the second token: make it the signer whose token is lost, by a policy and a ceremony",
     "check": "anywhere: hold a drill's answer against the wallet of a signed policy",
 }
-_AT_SITE = ("key", "take", "drill")
+_AT_SITE = ("key", "take", "drill", "enter")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -60,13 +62,23 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         if name in _AT_SITE:
             help_text = "an operator's half; twice; without it each operator types theirs"
             command.add_argument("--half", type=Path, action="append", default=[], help=help_text)
-        if name in ("pin", "take"):
+        if name in ("pin", "take", "enter"):
             command.add_argument("--expect", help="the digest that was compared, instead of typing it")
     help_text = "where an operator's half goes; twice, in two folders"
     parsers["init"].add_argument("--half", type=Path, action="append", required=True, help=help_text)
     parsers["init"].add_argument("--name", required=True, help="what people call this token")
     parsers["pin"].add_argument("policy", type=Path, help="the signed policy, JSON")
     parsers["take"].add_argument("--clone", type=Path, required=True, help="the clone's file")
+    bringing = {
+        "into": "the signer's new state folder",
+        "genesis": "the signed genesis policy, JSON",
+        "start": "the ceremony that starts the journal, with the policies after the genesis, JSON",
+    }
+    for name, text in bringing.items():
+        parsers["enter"].add_argument(f"--{name}", type=Path, required=True, help=text)
+    parsers["enter"].add_argument("--socket", help="where to listen; by default signer.sock in the new folder")
+    parsers["enter"].add_argument("--allow-uid", type=int, action="append", default=[], help="user of a courier")
+    parsers["enter"].add_argument("--socket-group", help="group of the socket; its mode is then 0660")
     parsers["check"].add_argument("--policy", type=Path, required=True, help="a signed policy, JSON")
     parsers["check"].add_argument("drill", type=Path, help="what the second token answered, JSON")
     return parser.parse_args(given)
@@ -123,6 +135,18 @@ def _at_site(options: argparse.Namespace, now: int) -> None:
         site.close()
 
 
+def _enter(options: argparse.Namespace, now: int) -> None:
+    given = Entering(
+        into=options.into.absolute(),
+        genesis=options.genesis.read_bytes(),
+        start=options.start.read_bytes(),
+        socket_path=options.socket,
+        allowed_uids=options.allow_uid,
+        group=options.socket_group,
+    )
+    say(enter_service(options.state, halves_of(options), given, confirm_policy(options.expect), now=now))
+
+
 def _check(options: argparse.Namespace) -> None:
     policy = read_signed_policy(options.policy.read_bytes()).policy
     drill = read_struct(CloneDrill, parse(_read(options.drill), max_bytes=FILE_BYTES), "drill")
@@ -161,6 +185,8 @@ def run(given: Sequence[str]) -> int:
             if options.command == "pin":
                 confirm = confirm_policy(options.expect)
                 say(f"pinned: {pin_site(options.state, options.policy.read_bytes(), confirm, now=now)}")
+            elif options.command == "enter":
+                _enter(options, now)
             else:
                 _at_site(options, now)
     return 0

@@ -14,48 +14,37 @@ import os
 from typing import TYPE_CHECKING
 
 from core.ceremonies import begun, check_ceremony
-from core.control import check_journal_start
 from core.documents.control import CeremonyKind
 from core.documents.roster import SignerRole
 from core.journal import Journal
-from core.pins import Pins
 from core.records import CeremonyStep
 from core.verify import own_wallet
 from mpc import Share, ShareError
 from signer import failpoints
 from signer.backends import own_wallets
+from signer.beginning import begin, check_beginning
 from signer.config import load_config
-from signer.console import TYPED_DIGITS, open_hsm
+from signer.console import open_hsm
 from signer.errors import BackupError, ConfigError, ShareFileError, TokenKeyError
-from signer.head import TokenHead, identity
 from signer.host import check_host
 from signer.party.backend import PartyBackend
 from signer.party.console import check_named
 from signer.party.fitting import check_fits
 from signer.party.party_key import PartyKey
 from signer.party.shares import ShareName, ShareStore
-from signer.pinned import (
-    PinFile,
-    check_chain,
-    read_pins,
-    read_signed_policy,
-    store_policy,
-    write_pins,
-)
 from signer.recovery.backup_file import check_about, open_sealed, read_released, wipe
 from signer.recovery.opening_key import TRANSPORT, OpeningKey, destroy_opening_key, fingerprint, make_opening_key
 from signer.recovery.orders import read_order
 from signer.steps import note_step
-from signer.store import create_journal, open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from core.documents.control import SignedCeremony
-    from core.documents.policy import SignedPolicy
     from core.documents.roster import Wallet
-    from core.records import CeremonyRecord, StartRecord
+    from core.pins import Pins
+    from core.records import CeremonyRecord
     from signer.config import SignerConfig
     from signer.hsm import Hsm
     from signer.recovery.backup_file import Released
@@ -95,16 +84,6 @@ def transport_key(config: SignerConfig) -> bytes:
         hsm.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Beginning:
-    """What pins and journal begin with, checked, and not installed yet."""
-
-    file: PinFile
-    chain: tuple[SignedPolicy, ...]
-    start: StartRecord
-    pins: Pins
-
-
 def restore(state: Path, brought: Brought, confirm: Callable[[str], str], *, now: int) -> str:
     """Restore a party's share.
 
@@ -124,7 +103,7 @@ def restore(state: Path, brought: Brought, confirm: Callable[[str], str], *, now
     config = load_config(state)
     if config.role is not SignerRole.PARTY:
         raise ConfigError("role: only a party gets a share back")
-    beginning = _check_beginning(state, config, brought, confirm, now)
+    beginning = check_beginning(state, (brought.genesis, brought.start), (config.signer, config.role), confirm, now)
     released = read_released(brought.released)
     hsm = open_hsm(config)
     try:
@@ -141,7 +120,7 @@ def restore(state: Path, brought: Brought, confirm: Callable[[str], str], *, now
         shares = ShareStore(state, hsm)
         share = _opened(shares, released, record, wallet, hsm)
         try:
-            store = _begin(state, beginning, hsm)
+            store = begin(state, beginning, hsm)
             store.failpoint = failpoints.arm(policy.profile, os.environ.get(failpoints.ENVIRONMENT, ""))
             try:
                 _ordained(signed, beginning.pins, store.journal, store.append, now)
@@ -157,48 +136,6 @@ def restore(state: Path, brought: Brought, confirm: Callable[[str], str], *, now
         hsm.close()
     late = beginning.start.not_before
     return f"restored: {wallet.address}, epoch {record.epoch}; mandates from before {late} are refused"
-
-
-def _check_beginning(
-    state: Path, config: SignerConfig, brought: Brought, confirm: Callable[[str], str], now: int
-) -> _Beginning:
-    genesis = read_signed_policy(brought.genesis)
-    digest = genesis.policy.digest
-    if confirm(digest).replace(" ", "").lower() not in (digest, digest[:TYPED_DIGITS]):
-        raise ConfigError("that is not this policy's digest: nothing was installed")
-    order = read_order(brought.start)
-    chain = (genesis, *order.later)
-    known = check_chain(chain, digest, waited_until=now)
-    document = order.signed.document
-    if document.policy != chain[-1].policy.digest:
-        raise ConfigError("the journal's start names another policy than the last one that was brought")
-    policy = known[document.policy]
-    start = check_journal_start(document, order.signed.consents, policy, config.signer, now=now)
-    pins = PinFile(
-        kind="countersign.pins.v1",
-        deployment=digest,
-        signer=config.signer,
-        role=config.role,
-        profile=genesis.policy.profile,
-    )
-    if (state / "pins.json").exists() and read_pins(state) != pins:
-        raise ConfigError("other pins are installed here; a new deployment takes a new state folder and token")
-    accepted = Pins(deployment=digest, signer=config.signer, role=config.role, policies=known)
-    return _Beginning(pins, chain, start, accepted)
-
-
-def _begin(state: Path, beginning: _Beginning, hsm: Hsm) -> JournalStore:
-    """Install pins and start the journal, unless this very ceremony has started it already; open it."""
-    pins = beginning.file
-    write_pins(state, pins)
-    for signed in beginning.chain:
-        store_policy(state, signed)
-    owner = identity(pins.deployment, pins.signer)
-    head = TokenHead(hsm, owner)
-    known = head.read().head
-    if known is None or known.ceremony != beginning.start.ceremony:
-        create_journal(state, head, beginning.start)
-    return open_journal(state, TokenHead(hsm, owner), deployment=pins.deployment, signer=pins.signer)
 
 
 def _ordained(

@@ -169,6 +169,16 @@ def open_site(state: Path, halves: Sequence[str]) -> Hsm:
     return _hsm(state, site, _joined(halves))
 
 
+def pin_of(state: Path, halves: Sequence[str]) -> str:
+    """Return the whole PIN of a token that is to serve from now on, if these are its two halves.
+
+    Raises:
+        ConfigError: If they are not.
+    """
+    open_site(state, halves)
+    return _joined(halves)
+
+
 def _hsm(state: Path, site: Site, pin: str) -> Hsm:
     config = TokenConfig(
         module=site.module,
