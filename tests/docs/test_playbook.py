@@ -20,7 +20,7 @@ WANTED = {
     "stuck-transaction", "log-alarm", "node-disagreement", "suspicious-request", "backup-and-restore",
     "share-backup", "lost-party", "party-ban", "key-destruction", "evidence-export", "consent-page", "recovery-keys",
     "lost-key", "offboarding",
-    "key-rotation", "degraded-mode", "ceremonies",
+    "key-rotation", "degraded-mode", "ceremonies", "hsm-clone",
 }  # fmt: skip
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _PEOPLE = "– (people)"  # noqa: RUF001 - as the pages write it
