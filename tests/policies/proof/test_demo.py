@@ -10,6 +10,7 @@ from policies.proof.findings import CheckState, ProofReport
 from tests.factories.world import compare
 from tests.policies.test_genesis_rules import TEXT, compiled, full
 
+# Where a note goes is unknown, as it moves nothing: what is promised of destinations leaves notes out.
 PROMISES = """
 [[properties]]
 id = "large-unlisted"
@@ -20,7 +21,7 @@ demand = { approvers = 2 }
 [[properties]]
 id = "unlisted"
 label = "An address that is not listed takes a senior risk officer"
-when = ["destination.listed", "eq", false]
+when = [["destination.listed", "eq", false], { not = ["call.kind", "eq", "note"] }]
 demand = { approvers = 2, senior_risk_officer = 1, cro = 1 }
 
 [[properties]]
@@ -42,12 +43,26 @@ when = ["calls.unknown", "eq", true]
 [[properties]]
 id = "cooling"
 label = "Nothing to a counterparty whose cool-down is not over"
-when = [["destination", "eq", "newcomer"], ["destination.cooling", "eq", true]]
+when = [
+    ["destination", "eq", "newcomer"],
+    ["destination.cooling", "eq", true],
+    { not = ["call.kind", "eq", "note"] },
+]
 
 [[properties]]
 id = "traders-only"
-label = "Only traders move anything"
-when = { not = ["initiator.roles", "has", "trader"] }
+label = "Only traders move anything; a note moves nothing"
+when = [{ not = ["initiator.roles", "has", "trader"] }, { not = ["call.kind", "eq", "note"] }]
+
+[[properties]]
+id = "anchors-only"
+label = "Notes are the anchors' client's"
+when = [["call.kind", "eq", "note"], { not = ["initiator", "has", "anchor"] }]
+
+[[properties]]
+id = "anchor-wallet-only"
+label = "Notes are the anchor wallet's"
+when = [["call.kind", "eq", "note"], { not = ["wallet", "eq", "Anchor"] }]
 
 [[properties]]
 id = "nobody-alone"
