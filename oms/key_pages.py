@@ -61,7 +61,8 @@ class KeyForm(forms.Form):
         self._holds = holds
         event = self.fields["event"]
         if isinstance(event, forms.ChoiceField):
-            event.choices = list(facts.actions)
+            # Nothing is chosen before somebody chose: some of it does not come back.
+            event.choices = [("", "Choose what happened"), *facts.actions]
         for name, field in self.fields.items():
             field.widget.attrs |= {"autocomplete": "off", "aria-describedby": f"{name}-notes"}
 

@@ -30,6 +30,12 @@ def test_a_drill_with_a_party_away(page: Page, site: str, rig: Rig) -> None:  # 
     expect(page.get_by_text("ceremony_export")).to_be_visible()
     expect(page.get_by_text("⚠ away")).to_be_visible()
     looked_at(page, "ceremony-console")
+    copy = page.get_by_role("button", name="Copy command 1")
+    copy.click()
+    expect(
+        page.get_by_role("button", name="Copied").or_(page.get_by_text("Selected: copy it yourself"))
+    ).to_be_visible()
+    expect(page.locator("dd time[data-relative]").first).to_contain_text("minutes)")
     rig.console(made.digest, CeremonyStep.DRILLED, "party-1")
     rig.sweep(waits=60)
     # The table follows by itself.

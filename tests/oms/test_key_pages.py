@@ -58,6 +58,8 @@ def test_only_what_the_table_allows_is_offered_and_taken(desk: Desk, olga: Clien
     page = olga.get(address(desk)).content.decode()
     assert 'value="destroy"' in page
     assert 'value="suspend"' not in page
+    # What does not come back is not what stands there when nobody chose.
+    assert '<option value="" selected>Choose what happened</option>' in page
     for event in ("suspend", "resume", "retire", "activate", "", "x", "\0"):
         assert say(olga, desk, event) == 422, event
     assert WalletKey.objects.get().state == "generated"
