@@ -219,6 +219,7 @@ def verify_cancel(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: 
         wallet=wallet,
         transaction=transaction,
         record=None if repeated else record,
+        draw=draw,
         stored=journal.signatures.get(transaction.signing_hash),
         checks=(
             f"cancel of {cancel.intent[:16]}… at nonce {bundle.attempt.nonce}, a self-send of value 0",

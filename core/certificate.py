@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from core.documents.policy import Policy
     from core.documents.roster import Wallet
     from core.journal import Journal
+    from core.limits import Draw
     from core.pins import Pins
     from core.records import CeremonyRecord
     from core.verified import Verified
@@ -236,17 +237,28 @@ def _check_alike(certificate: Certificate) -> None:
             )
 
 
-def _check_draws(certificate: Certificate, binding: Binding, journal: Journal) -> None:
+def _own_draw(binding: Binding, now_drawn: Draw, journal: Journal) -> Draw:
+    """Return the most that a case draws by this party's own reckoning: when it was reserved first, and now.
+
+    Prices may have changed in between, and other parties may have reserved it first only since.
+    """
+    known = journal.draw_of(binding.cancel or binding.intent)
+    if known is None:
+        raise RefusedError(Refusal.CERTIFICATE, "nothing was reserved for this case here")
+    first, present = dataclasses.replace(known, time=0), dataclasses.replace(now_drawn, time=0)
+    try:
+        return one_draw([first, present])
+    except RefusedError:
+        return first
+
+
+def _check_draws(certificate: Certificate, binding: Binding, own: Draw) -> None:
     """Refuse words that draw more than this party makes of the case: whoever learns from them would count that.
 
     Nothing would be signed that may not be, but a lie would fill limits, at every party that was away, for as long as
     their windows last. A word that draws less is joined to the others, which draw what is right. Parties may remember
     differently who asked for what a cancel ends (`core.cancel`); that keeps none from being signed.
     """
-    known = journal.draw_of(binding.cancel or binding.intent)
-    if known is None:
-        raise RefusedError(Refusal.CERTIFICATE, "nothing was reserved for this case here")
-    own = dataclasses.replace(known, time=0)
     for signed in certificate.reservations:
         told = signed.document.draw
         if binding.cancel is not None:
@@ -330,7 +342,7 @@ def join(
     banned = sorted({*words, *terms.quorum} & out)
     require(not banned, Refusal.FROZEN, f"banned from this wallet by people: {', '.join(banned)}")
     check_teaches(certificate, policy, pins, journal, now=now)
-    _check_draws(certificate, binding, journal)
+    _check_draws(certificate, binding, _own_draw(binding, verified.draw, journal))
     _check_alike(certificate)
     _check_behind(certificate, policy, pins, journal)
     _check_terms(terms, binding, wallet, pins, epoch)

@@ -16,6 +16,7 @@ from core.keccak import keccak256
 
 if TYPE_CHECKING:
     from core.documents.roster import Wallet
+    from core.limits import Draw
     from core.records import ReserveRecord
 
 SEAL = object()
@@ -35,12 +36,13 @@ class Verified:
         wallet: The policy's entry; its key signs.
         transaction: What will be signed, rebuilt from intent and attempt.
         record: What must be on disk before the key is used; None when this very attempt already is.
+        draw: What the case draws from limits as it was decided now, whatever its first attempt drew.
         stored: The raw transaction that this very attempt was answered with before, if any.
         checks: What was checked, one sentence each, in order.
         parts: What limits were divided by: more than 1 if the case was decided in degraded mode.
     """
 
-    __slots__ = ("_certified", "_stage", "checks", "parts", "record", "stored", "transaction", "wallet")
+    __slots__ = ("_certified", "_stage", "checks", "draw", "parts", "record", "stored", "transaction", "wallet")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Verified:
         wallet: Wallet,
         transaction: Type2,
         record: ReserveRecord | None,
+        draw: Draw,
         stored: bytes | None,
         checks: tuple[str, ...],
         parts: int = 1,
@@ -64,6 +67,7 @@ class Verified:
         self.wallet = wallet
         self.transaction = transaction
         self.record = record
+        self.draw = draw
         self.stored = stored
         self.checks = checks
         self.parts = parts

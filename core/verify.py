@@ -262,8 +262,7 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor 
     check_lifetime(bundle, now=now)
     policies = policies_for(bundle.policy, pins, journal, now=now)
     check_clock(journal, now)
-    if bundle.cancel is not None:
-        raise RefusedError(Refusal.CANCEL, "a cancel is asked for by itself")
+    require(bundle.cancel is None, Refusal.CANCEL, "a cancel is asked for by itself")
     _check_mandate(bundle, pins, journal, now)
     intent = bundle.intent
     wallet = [own_wallet(intent.wallet, policy, pins) for policy in policies][-1]
@@ -308,6 +307,7 @@ def verify(bundle: Bundle, pins: Pins, journal: Journal, now: int, held: Lessor 
         wallet=wallet,
         transaction=transaction,
         record=None if placed.repeated else record,
+        draw=draw,
         stored=journal.signatures.get(transaction.signing_hash),
         checks=checks,
         parts=parts,

@@ -54,7 +54,15 @@ def test_a_token_is_journalled_once(token: Verified) -> None:
 
 def test_a_token_is_made_by_verification_only(token: Verified) -> None:
     with pytest.raises(SpentTokenError):
-        Verified(object(), wallet=token.wallet, transaction=token.transaction, record=None, stored=None, checks=())
+        Verified(
+            object(),
+            wallet=token.wallet,
+            transaction=token.transaction,
+            record=None,
+            draw=token.draw,
+            stored=None,
+            checks=(),
+        )
 
 
 def test_a_token_cannot_be_copied(token: Verified) -> None:

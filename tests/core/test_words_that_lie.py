@@ -13,10 +13,13 @@ from core.documents.roster import ApiClient
 from core.errors import Refusal
 from core.limits import AssetDraw
 from core.names import native_asset
+from core.reception import receive_successor
 from tests.core.test_certificate import code_of
 from tests.core.test_shared_cancel import cancelled, expire
+from tests.factories.documents import DAY, header
 from tests.factories.parties import Parties
-from tests.factories.world import CHAIN
+from tests.factories.succession import next_policy
+from tests.factories.world import CHAIN, World
 
 if TYPE_CHECKING:
     from core.documents.bundle import Bundle
@@ -107,3 +110,33 @@ def test_a_cancel_is_signed_whatever_parties_remember_of_who_asked_but_not_over_
     more = lying(group, cancel, {"fee": 2**256 - 1})
     assert code_of(lambda: group[3].join(cancel, more, terms, now)) is Refusal.CERTIFICATE
     group[3].join(cancel, lying(group, cancel, {"desk": "desk-z"}), terms, now)
+
+
+def follow(group: Parties, **changes: Any) -> None:  # noqa: ANN401 - of Policy
+    """Have every party accept a successor, which waits for nothing."""
+    world = group.world
+    head = header("policy", world.deployment, now=world.now, lifetime=30 * DAY)
+    signed = world.sign_policy(next_policy(world, header=head, **changes), "adam", "anna")
+    for party in group.all.values():
+        record = receive_successor(signed, party.pins, party.journal, now=world.now)
+        assert record is not None
+        policies = {**party.pins.policies, signed.policy.digest: signed.policy}
+        party.pins = dataclasses.replace(party.pins, policies=policies)
+        party.journal.apply(party.journal.encode(record))
+    assert group[1].journal.policy_at(world.now) == signed.policy.digest
+
+
+def test_a_price_that_rose_since_some_reserved_a_case_keeps_nobody_from_signing_it() -> None:
+    group = Parties(controls=dataclasses.replace(World().policy.controls, succession_delay=0))
+    prices = tuple(dataclasses.replace(price, usd_e8=2 * price.usd_e8) for price in group.policy.prices)
+    early = group.case()
+    for place in (1, 2, 3):
+        group[place].reserve(early, group.world.now)
+    follow(group, prices=prices)
+    # The case is asked for again, and more parties are there now: they reckon with the new price.
+    case = dataclasses.replace(early, header=group.case().header)
+    certificate = group.certificate(case, 1, 2, 3, 4)
+    values = [word.document.draw.usd_e8 or 0 for word in certificate.reservations]
+    assert values[0] > 0
+    assert values == [values[0], values[0], values[0], 2 * values[0]]
+    group[1].join(case, certificate, group.terms(case, (1, 2, 3)), group.world.now)
