@@ -18,7 +18,7 @@ from custody.failpoints import FAILPOINTS, failpoint
 from custody.parties.certificates import certificate_keep
 from custody.parties.group import PARTIES, No, Outcome, PartiesWaitError, group_lane, group_read
 from custody.parties.lessons import parties_teach
-from custody.parties.line import parties_ask, rested
+from custody.parties.line import laggards, parties_ask, rested
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from custody.models import Wallet
     from custody.nonces import LaneStatus
 
+_FOR_ANYBODY = frozenset({"prepare", "reserve"})
+"""Steps that go on without whoever is late, where enough others have answered."""
 _troubles: Counter[str] = Counter()
-"""How often a party was in a session that ended without a signature, since it was last in one that did not."""
+"""How often a party was in a session that ended without a signature, or was slow, since it was last in a good one."""
+_patient: set[str] = set()
+"""Wallets whose last case did not get through: the next try asks everybody, and waits for all of them."""
 
 
 def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature | Refused:
@@ -50,7 +54,9 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
     """
     roster = wallet.roster
     needed = certificate_size(len(roster.signers), roster.threshold)
-    up, away = parties_teach(rested(roster.signers, needed=needed), wallet=roster.id, needed=needed)
+    patient = wallet.pk in _patient
+    names = roster.signers if patient else rested(roster.signers, needed=needed)
+    up, away = parties_teach(names, wallet=roster.id, needed=needed, patient=patient)
 
     def accepts(made: Json) -> bool:
         try:
@@ -68,8 +74,9 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
         accepts=accepts,
     )
     try:
-        made = _drive(sign_script(case), now)
+        made = _drive(sign_script(case), now, enough=None if patient else needed)
     except ScriptError as error:
+        _patient.add(wallet.pk)
         resting = {name: No(code="unreachable", message="not asked again yet") for name in roster.signers}
         for name in (*up, *away):
             resting.pop(name)
@@ -79,6 +86,7 @@ def party_sign(*, wallet: Wallet, bundle: Bundle, now: dt.datetime) -> Signature
         if isinstance(read, PartiesWaitError):
             raise read from error
         return read
+    _patient.discard(wallet.pk)
     return signature_check(made.signature, bundle=bundle)
 
 
@@ -86,13 +94,14 @@ def _read_no(refusal: Json) -> No:
     return No(code=str(refusal.get("code")), message=str(refusal.get("message")))
 
 
-def _drive(script: Script[Signed], now: dt.datetime) -> Signed:
-    """Carry out a script's requests; remember who was in sessions that came to nothing.
+def _drive(script: Script[Signed], now: dt.datetime, *, enough: int | None) -> Signed:
+    """Carry out a script's requests; remember who was in sessions that came to nothing, or kept one waiting.
 
     Raises:
         ScriptError: If it came to nothing.
     """
     members: list[str] = []
+    slow: set[str] = set()
     try:
         batch = next(script)
         while True:
@@ -101,7 +110,10 @@ def _drive(script: Script[Signed], now: dt.datetime) -> Signed:
                 members = []
             if batch.step == "begin":
                 members = list(batch.frames)
-            batch = script.send(_carry(batch, now))
+            heard = _carry(batch, now, enough)
+            if batch.step not in _FOR_ANYBODY:
+                slow |= laggards(batch.frames)
+            batch = script.send(heard)
     except StopIteration as end:
         for name in members:
             _troubles.pop(name, None)
@@ -109,13 +121,16 @@ def _drive(script: Script[Signed], now: dt.datetime) -> Signed:
     except ScriptError:
         _troubles.update(members)
         raise
+    finally:
+        # In a session all are waited for: who kept one waiting is asked last from now on.
+        _troubles.update(slow)
 
 
-def _carry(batch: Batch, now: dt.datetime) -> Heard:
+def _carry(batch: Batch, now: dt.datetime, enough: int | None) -> Heard:
     if batch.keep is not None:
         certificate_keep(certificate=batch.keep, now=now)
         failpoint("custody.parties.keep")
-    good, bad = parties_ask(batch.frames)
+    good, bad = parties_ask(batch.frames, enough=enough if batch.step in _FOR_ANYBODY else None)
     point = f"custody.parties.{batch.step.partition(' ')[0]}"
     if point in FAILPOINTS:
         failpoint(point)

@@ -39,18 +39,21 @@ _HERE = ""
 _useless: dict[Useless, float] = {}
 
 
-def parties_teach(names: tuple[str, ...], *, wallet: str, needed: int) -> tuple[tuple[str, ...], dict[str, No]]:
+def parties_teach(
+    names: tuple[str, ...], *, wallet: str, needed: int, patient: bool = False
+) -> tuple[tuple[str, ...], dict[str, No]]:
     """Ask how far each party's memory reaches and hand it what it missed.
 
     Args:
         names: Whom to ask.
         wallet: The wallet that a case is about (CAIP-10). What these parties hold of others counts as well.
         needed: How many of them it takes.
+        patient: Whether all of them are waited for, also where enough have answered.
 
     Returns:
         Who is there, and who is not and why.
     """
-    statuses, away = parties_ask({name: status_frame() for name in names})
+    statuses, away = parties_ask({name: status_frame() for name in names}, enough=None if patient else needed)
     spare = _level(statuses, wallet) >= needed
     statuses = _from_here(statuses, spare=spare)
     _from_each_other(statuses, spare=spare)

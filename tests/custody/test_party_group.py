@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -18,19 +19,22 @@ from core.certificate import certificate_size
 from core.documents.roster import WalletKind
 from core.errors import Refusal
 from core.evm import address_of
+from core.party_script import Batch, Signed
 from custody.answers import Refused
 from custody.errors import SignerWaitsError
 from custody.leases import lease_forget, leases_sweep
 from custody.models import Job, Wallet
 from custody.nonces import LaneStatus, Reading, refusal_read
-from custody.parties import line
+from custody.parties import carry, line
 from custody.parties.group import No, Outcome, PartiesWaitError, group_lane, group_read
 from custody.services import wallet_create
 from custody.signing import lane_status
 from tests.factories.world import CHAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from core.party_script import Script
 
 FIVE = tuple(f"party-{number}" for number in range(1, 6))
 A, B = "a" * 64, "b" * 64
@@ -144,6 +148,7 @@ def port(settings: Any) -> Iterator[type[Port]]:  # noqa: ANN401 - pytest-django
     settings.COUNTERSIGN_SIGNER_PORT = f"{__name__}.Port"
     Port.asked = []
     line._resting.clear()  # noqa: SLF001 - a new process would begin so
+    line._paces.clear()  # noqa: SLF001 - as above
     yield Port
     line._resting.clear()  # noqa: SLF001 - as above
 
@@ -154,6 +159,87 @@ def test_who_lets_a_time_out_pass_is_spared_for_a_while_where_others_are_enough(
     assert line.rested(FIVE, needed=4) == tuple(name for name in FIVE if name != "party-2")
     assert line.rested(FIVE, needed=5) == FIVE
     assert sorted(port.asked) == [f"{name} status" for name in FIVE]
+
+
+class Late(Port):
+    """A way to parties of whom one answers when it is told to, and another takes a second."""
+
+    tell = threading.Event()
+
+    def request(self, signer_id: str, frame: dict[str, object]) -> dict[str, object]:
+        """Answer any frame."""
+        self.asked.append(f"{signer_id} {frame['op']}")
+        if signer_id == "party-3":
+            self.tell.wait(60)
+        if signer_id == "party-4":
+            time.sleep(1)
+        return {"v": 1, "ok": True, "result": {"needed": 0}}
+
+
+@pytest.fixture
+def late(settings: Any, port: type[Port], monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Late]]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; begins anew
+    """The way to the signers."""
+    settings.COUNTERSIGN_SIGNER_PORT = f"{__name__}.Late"
+    monkeypatch.setattr(line, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(line, "PATIENCE", 0)
+    Late.asked = []
+    Late.tell.clear()
+    yield Late
+    Late.tell.set()
+    _until(lambda: not line._late)  # noqa: SLF001 - what a worker remembers
+    carry._troubles.clear()  # noqa: SLF001 - a new process would begin so
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_who_answers_late_is_left_out_where_enough_others_have_answered(late: type[Late]) -> None:
+    frames: dict[str, dict[str, object]] = {name: {"op": "status"} for name in FIVE}
+    good, bad = line.parties_ask(frames, enough=4)
+    assert list(good) == [name for name in FIVE if name != "party-3"]
+    assert {name: no.code for name, no in bad.items()} == {"party-3": "timeout"}
+    assert "party-3" not in line.rested(FIVE, needed=4)
+    # As long as it is at that, it is asked nothing more, and nobody waits for it.
+    good, bad = line.parties_ask(frames, enough=4)
+    assert (set(bad), bad["party-3"].message) == ({"party-3"}, "still at what it was asked before")
+    assert late.asked.count("party-3 status") == 1
+    late.tell.set()
+    _until(lambda: "party-3" not in line._late)  # noqa: SLF001 - what a worker remembers
+    good, bad = line.parties_ask(frames)
+    assert (list(good), bad) == (list(FIVE), {})
+    assert line.rested(FIVE, needed=4) == FIVE, "it answered in time"
+
+
+def test_who_is_late_is_waited_for_where_the_others_are_too_few(late: type[Late]) -> None:
+    frames: dict[str, dict[str, object]] = {name: {"op": "status"} for name in FIVE}
+    threading.Timer(0.1, late.tell.set).start()
+    good, bad = line.parties_ask(frames, enough=5)
+    assert (list(good), bad) == (list(FIVE), {})
+
+
+def test_each_rest_is_twice_as_long_as_the_one_before_and_has_an_end(port: type[Port]) -> None:
+    del port
+    lengths = []
+    for _ in range(4):
+        line._rest("party-1")  # noqa: SLF001 - what a worker remembers
+        lengths.append(line._resting["party-1"][1])  # noqa: SLF001 - as above
+    assert lengths == [30.0, 60.0, 120.0, line.REST_MOST]
+
+
+def test_who_keeps_a_session_waiting_is_asked_last(late: type[Late]) -> None:
+    late.tell.set()
+
+    def script() -> Script[Signed]:
+        yield Batch(step="join", frames={name: {"op": "join"} for name in ("party-1", "party-4")})
+        yield Batch(step="begin", frames={name: {"op": "begin"} for name in ("party-1", "party-4")})
+        return Signed(signature={}, certificate=None)
+
+    carry._drive(script(), timezone.now(), enough=4)  # noqa: SLF001 - one session of a case
+    assert carry._troubles["party-4"] == 1  # noqa: SLF001 - what a worker remembers
 
 
 @pytest.mark.django_db(transaction=True)
