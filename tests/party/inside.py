@@ -57,6 +57,9 @@ class Lines:
 
     note = append
 
+    def sync(self) -> None:
+        """Nothing is only half written into a list."""
+
 
 class SoftKey:
     """A party's own key, in memory."""
