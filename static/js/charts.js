@@ -33,7 +33,14 @@ function draw(box) {
       ...series.map((one, number) => ({ label: one.label, stroke: inks[number], width: 2, dash: dashes[number], points: { size: 6, fill: inks[number] } }))],
   };
   const plot = new uPlot(options, [times, ...series.map((one) => one.values)], box);
+  fit(box, plot);
   charts.push({ box, plot });
+}
+
+function fit(box, plot) {
+  // The box keeps its height: what the legend's lines leave of it is the picture's.
+  const legend = plot.root.querySelector(".u-legend").offsetHeight;
+  plot.setSize({ width: box.clientWidth, height: box.clientHeight - legend - 4 });
 }
 
 function redraw() {
@@ -43,4 +50,4 @@ function redraw() {
 
 redraw();
 document.documentElement.addEventListener("lookchange", redraw);
-window.addEventListener("resize", () => charts.forEach(({ box, plot }) => plot.setSize({ width: box.clientWidth, height: box.clientHeight - 34 })));
+window.addEventListener("resize", () => charts.forEach(({ box, plot }) => fit(box, plot)));
