@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from core.documents.mandate import Intent
     from core.registry import FactMap
 
-pytestmark = [pytest.mark.anvil, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 
 
 def question(intent: Intent, block: int | None = None) -> bytes:

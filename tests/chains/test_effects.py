@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from demo.services.anvil import Node
     from tests.factories.uniswap import Uniswap
 
-pytestmark = [pytest.mark.anvil, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 CHAIN = "eip155:31337"
 NATIVE = native_asset(CHAIN)
 CODE = json.loads((Path(__file__).resolve().parents[1] / "contracts" / "Strange.json").read_text(encoding="utf-8"))

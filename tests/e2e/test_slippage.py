@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tests.factories.uniswap import Uniswap
     from tests.signer.rig import Served
 
-pytestmark = [pytest.mark.anvil, pytest.mark.database, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.anvil, pytest.mark.database, pytest.mark.timeout(400)]
 ATTESTERS = ("attester-north", "attester-south")
 CALL = "/requests/call/"
 GWEI = 10**9

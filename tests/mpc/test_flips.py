@@ -54,7 +54,7 @@ def from_second(number: int, *, broadcast: bool) -> Callable[[Letter], bool]:
     return lambda letter: (letter.sender, letter.round, letter.broadcast) == (2, number, broadcast)
 
 
-@pytest.mark.timeout(3600 if SOAK else 120)
+@pytest.mark.timeout(3600 if SOAK else 400)
 @pytest.mark.parametrize(("number", "broadcast"), GENERATION)
 @pytest.mark.parametrize("protocol", ["dkg", "refresh"])
 def test_generation_and_refresh(two_of_two: Shares, protocol: str, number: int, broadcast: bool) -> None:  # noqa: FBT001

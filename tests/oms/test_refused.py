@@ -33,7 +33,7 @@ def carried(desk: Desk, amount: str, until: frozenset[State], said: str = "") ->
 
 
 def moved_to(desk: Desk, request: TransactionRequest, until: frozenset[State], said: str = "") -> TransactionRequest:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while (State(request.state) not in until or said not in request.sub_status) and time.monotonic() < deadline:
         oms_sweep(now=timezone.now())
         custody_sweep(now=timezone.now())

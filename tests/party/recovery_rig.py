@@ -32,7 +32,7 @@ def recovery(state: Path, name: str, *arguments: str | Path) -> subprocess.Compl
         capture_output=True,
         check=False,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 

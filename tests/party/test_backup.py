@@ -23,6 +23,7 @@ from signer.recovery.token import read_half
 from tests.factories.ceremonies import recovery_key
 from tests.party.recovery_rig import backed_up, hand, key_at, make_site, ordain, order, order_file, recovery, write
 from tests.party.rig import serving
+from tests.signer.rig import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +156,7 @@ def test_killed_between_steps_it_is_backed_up_all_the_same(small: Group, site: S
         assert hand(party, given)["ok"]
         with pytest.raises(Exception, match=r"closed|reset|reached"):
             party.ask("backup", ceremony=given.document.digest)
-        assert party.process.wait(10) == -signal.SIGKILL
+        assert party.process.wait(START_SECONDS) == -signal.SIGKILL
     with small.up(FIRST) as parties:
         made = backed_up(parties[FIRST], given)
         assert steps(parties[FIRST], given) == ["backed_up"]

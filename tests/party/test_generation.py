@@ -19,6 +19,7 @@ from signer.party.shares import FOLDER
 from tests.factories.world import CHAIN, DAY, header
 from tests.party.renewing import carry, generate, order, planned, signs, up
 from tests.party.rig import relay_to
+from tests.signer.rig import START_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,7 @@ def test_killed_while_a_key_is_made(small: Group, point: str) -> None:
     with up(small, {"party-1": f"signer.generation_{point}"}) as parties, relay_to(parties) as relay:
         with pytest.raises(RelayError):
             generate(relay, ordered, plan)
-        assert parties["party-1"].process.wait(10) == -9
+        assert parties["party-1"].process.wait(START_SECONDS) == -9
     with small.up() as parties, relay_to(parties) as relay:
         made = generate(relay, ordered, plan)
         assert len({str(one) for one in made.values()}) == 1

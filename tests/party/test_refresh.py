@@ -24,6 +24,7 @@ from tests.factories.ceremonies import signed
 from tests.party.cheat import Corrupt, Mixed, Steps
 from tests.party.renewing import carry, clone, epochs, files, hand, order, refresh, signs, stands, up
 from tests.party.rig import Group, relay_to, serving
+from tests.signer.rig import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ def test_killed_while_shares_are_made(small: Group, point: str, dying: tuple[str
     with up(small, dict.fromkeys(dying, f"signer.renewal_{point}")) as parties, relay_to(parties) as relay:
         with pytest.raises(RelayError):
             refresh(small, relay, ordered)
-        assert all(parties[name].process.wait(10) == -9 for name in dying)
+        assert all(parties[name].process.wait(START_SECONDS) == -9 for name in dying)
     with small.up() as parties, relay_to(parties) as relay:
         assert epochs(parties, small) == [0, 0, 0]
         signs(small, relay)
@@ -111,7 +112,7 @@ def test_killed_after_shares_were_made(kept: Kept, point: str, dying: tuple[str,
     with up(group, dict.fromkeys(dying, f"signer.renewal_{point}")) as parties, relay_to(parties) as relay:
         with pytest.raises(RelayError):
             refresh(group, relay, ordered)
-        assert all(parties[name].process.wait(10) == -9 for name in dying)
+        assert all(parties[name].process.wait(START_SECONDS) == -9 for name in dying)
     if point in ("joined", "staged"):
         with group.up() as parties, relay_to(parties) as relay:
             assert epochs(parties, group) == [0, 0, 0]

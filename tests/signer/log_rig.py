@@ -33,7 +33,7 @@ FORK = Tree(leaf_hash(b"%d" % (number if number < 5 else -number)) for number in
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "signer", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
 class LogRig:
@@ -81,7 +81,7 @@ class LogRig:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
             socket.unlink(missing_ok=True)
 
     def ask(self, request: dict[str, object]) -> dict[str, Any]:

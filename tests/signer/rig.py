@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GWEI = 10**9
-START_SECONDS = 20.0
+START_SECONDS = 90.0
+"""Until a process listens, or has ended: only one that hangs takes them, and a machine that is full must not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,5 +204,5 @@ def command(state: Path, name: str, *arguments: str, **environment: str) -> subp
         capture_output=True,
         check=False,
         text=True,
-        timeout=60,
+        timeout=START_SECONDS,
     )

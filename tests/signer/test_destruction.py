@@ -17,6 +17,7 @@ from courier.client import CourierError
 from signer.errors import TokenKeyError
 from tests.factories.ceremonies import ceremony, signed
 from tests.factories.succession import next_policy
+from tests.signer.rig import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +144,7 @@ def test_killed_in_between_the_rest_is_done_with_the_same_evidence(rig: Rig, poi
         assert served.ask({"v": 1, "op": "ceremony", "ceremony": write_struct(given, "ceremony")})["ok"]
         with pytest.raises(CourierError):
             served.ask(request)
-        assert served.process.wait(10) == -signal.SIGKILL
+        assert served.process.wait(START_SECONDS) == -signal.SIGKILL
     (path,) = (rig.state / "destroyed").glob("*.json")
     written = json.loads(path.read_bytes())
     with rig.served() as served:

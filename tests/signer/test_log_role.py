@@ -83,7 +83,7 @@ def test_killed_after_its_memory_moved_it_still_signs_that_checkpoint_and_no_oth
     with log.served(**{ENVIRONMENT: "signer.after_head:1"}) as process:
         with pytest.raises(CourierError):
             log.checkpoint(0, 9)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(90) == -signal.SIGKILL
         (log.state / "signer.sock").unlink()
     with log.served():
         assert log.checkpoint(0, 9, tree=FORK)["error"]["message"].startswith("409")

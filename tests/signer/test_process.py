@@ -18,7 +18,7 @@ import pytest
 from core.evm import decode_signed
 from courier.client import CourierError
 from signer.failpoints import ENVIRONMENT, NAMES
-from tests.signer.rig import command
+from tests.signer.rig import START_SECONDS, command
 
 if TYPE_CHECKING:
     from core.documents.bundle import Bundle
@@ -30,7 +30,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make an em
 def ask_until_dead(served: Served, bundle: Bundle) -> None:
     with pytest.raises(CourierError):
         served.sign(bundle)
-    assert served.process.wait(10) == -signal.SIGKILL
+    assert served.process.wait(START_SECONDS) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_sigterm_answers_what_it_has_and_exits_cleanly(rig: Rig) -> None:
         assert served.sign(rig.bundle())["ok"]
         began = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(10) == 0
+        assert served.process.wait(START_SECONDS) == 0
         assert time.monotonic() - began < 3
         assert not Path(served.path).exists()
 

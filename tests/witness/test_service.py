@@ -199,7 +199,7 @@ def test_it_remembers_across_a_restart_and_a_kill(state: Path) -> None:
             assert asker.add(LOG.addition(old, size))[0] == 200
         finally:
             process.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
-            assert process.wait(20) == (-signal.SIGKILL if number % 2 else 0)
+            assert process.wait(90) == (-signal.SIGKILL if number % 2 else 0)
             assert process.stdout is not None
             process.stdout.close()
 
