@@ -144,8 +144,8 @@ KINDS: dict[CeremonyKind, KindForm] = {
         epoch=Epoch.NOW,
     ),
     CeremonyKind.CLONE: KindForm(
-        title="Clone an HSM key",
-        does="An HSM's key is copied, wrapped, into a second token, so that the loss of one HSM loses no money.",
+        title="Make an HSM key with a clone",
+        does="At the consoles, a new HSM key is made together with its clone in a second token.",
         choice=Choice.ONE,
         signers_label="The wallet's signer",
         keyed=True,

@@ -78,10 +78,11 @@ def _told_apart(before: Any, after: Any, old: str, new: str) -> tuple[str, str]:
     if old != new:
         return old, new
     was, becomes = write_struct(before, "row"), write_struct(after, "row")
-    changed = [name for name in was if was[name] != becomes[name]]
+    # A field that was added to the document later is not written where it says nothing.
+    changed = [name for name in {**was, **becomes} if was.get(name) != becomes.get(name)]
     return (
-        f"{old} ({'; '.join(f'{name}: {str(was[name])[:_MOST_SHOWN]}' for name in changed)})",
-        f"{new} ({'; '.join(f'{name}: {str(becomes[name])[:_MOST_SHOWN]}' for name in changed)})",
+        f"{old} ({'; '.join(f'{name}: {str(was.get(name))[:_MOST_SHOWN]}' for name in changed)})",
+        f"{new} ({'; '.join(f'{name}: {str(becomes.get(name))[:_MOST_SHOWN]}' for name in changed)})",
     )
 
 

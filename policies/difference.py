@@ -72,9 +72,11 @@ def _row_words(policy: Policy, section: str, row: Any) -> str:  # noqa: ANN401 -
 
 def _changes(before: object, after: object) -> str:
     old, new = write_struct(before, "row"), write_struct(after, "row")
-    changed = [name for name in old if old[name] != new[name]]
+    # A field that was added to the document later is not written where it says nothing.
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return "; ".join(
-        f"{name.replace('_', ' ')} was {_spelt(before, name, old[name])}, becomes {_spelt(after, name, new[name])}"
+        f"{name.replace('_', ' ')} was {_spelt(before, name, old.get(name))},"
+        f" becomes {_spelt(after, name, new.get(name))}"
         for name in changed
     )
 

@@ -163,6 +163,12 @@ class WalletForm(RowForm):
     )
     signers = forms.MultipleChoiceField(label="Signers that hold it", widget=forms.CheckboxSelectMultiple)
     threshold = forms.IntegerField(label="Threshold", min_value=1, max_value=16, initial=1)
+    clone = forms.CharField(
+        label="Clone",
+        required=False,
+        widget=mono(),
+        help_text="The digest of the ceremony that made an HSM's key with its clone: 64 hex digits. Else empty.",
+    )
 
     def shown(self, row: Row) -> dict[str, Any]:
         """Take the chain out of the account."""
@@ -182,10 +188,11 @@ class WalletForm(RowForm):
         data = self.cleaned_data
         key = hex_read(data["public_key"], size=65, what="Public key")
         address = address_of(bytes.fromhex(key[2:]))
-        return {
+        row = {
             "id": account(data["chain"], address), "label": data["label"], "kind": data["kind"], "public_key": key,
             "signers": self.chosen("signers"), "threshold": data["threshold"],
         }  # fmt: skip
+        return {**row, "clone": data["clone"]} if data["clone"] else row
 
 
 class _NamedKeyForm(RowForm):

@@ -156,6 +156,17 @@ def test_differences_are_sentences() -> None:
     assert found["Who must agree to what is not a payment"] == ("Succession delay was 1 day, becomes 1 hour.",)
 
 
+def test_a_wallets_clone_is_said_also_where_it_was_none_or_goes() -> None:
+    """Documents from before do not have the field at all, and no difference may lose it."""
+    policy = World().policy
+    wallet = policy.wallets[0]
+    cloned = dataclasses.replace(policy, wallets=(dataclasses.replace(wallet, clone="c1" * 32),))
+    for before, after, words in ((policy, cloned, "was null, becomes 'c1c1"), (cloned, policy, "becomes null")):
+        (sentence,) = {s.title: s.sentences for s in policy_difference(before=before, after=after)}["Wallets"]
+        assert "clone" in sentence
+        assert words in sentence
+
+
 def test_moments_prices_and_properties_are_said_as_people_say_them() -> None:
     """Nobody signs by a number of seconds, or by a condition in JSON."""
     policy = World().policy
