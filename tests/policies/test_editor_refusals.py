@@ -90,6 +90,8 @@ def test_amounts_are_exact_up_to_the_largest(admin_client: Client, draft: Policy
         ("clients", {"public_key": "0x00"}, "32 bytes in hex expected"),
         ("wallets", {"public_key": "04" + "00" * 64}, "Not saved"),
         ("wallets", {"signers": ["hsm-9"]}, "Select a valid choice"),
+        ("wallets", {"clone": "c1"}, "clone"),
+        ("wallets", {"clone": "c1" * 32}, "more than half of the witnesses have to lease"),
         ("assets", {"token": "0x5fbdb2315678afecb367f032d93F642f64180aa3"}, "The checksum does not fit"),
         ("assets", {"decimals": "78"}, "less than or equal to 77"),
         ("assets", {"chain": "bitcoin"}, "CAIP-2 chain expected"),
