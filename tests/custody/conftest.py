@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTOR = "system:test"
+PATIENCE = 90.0
+"""Seconds until a test gives up: only what hangs takes them, and a machine that is full must not."""
 
 
 @dataclasses.dataclass
@@ -97,7 +99,7 @@ class Desk:
         """Change how custody works on the chain."""
         chain_rule_set(actor=ACTOR, rule=ChainRule(chain_id=CHAIN, **changes))
 
-    def sweep_until(self, job: Job, *states: str, seconds: float = 10) -> Job:
+    def sweep_until(self, job: Job, *states: str, seconds: float = PATIENCE) -> Job:
         """Sweep in this process until the job is in one of the states."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -108,7 +110,7 @@ class Desk:
             time.sleep(0.02)
         raise AssertionError(f"{job.state} ({job.error_code}: {job.error}), not {states}")
 
-    def sweep_until_trouble(self, job: Job, code: str, seconds: float = 10) -> Job:
+    def sweep_until_trouble(self, job: Job, code: str, seconds: float = PATIENCE) -> Job:
         """Sweep in this process until the job says that this kind of trouble holds it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -119,7 +121,7 @@ class Desk:
             time.sleep(0.02)
         raise AssertionError(f"{job.state} ({job.error_code}: {job.error}), no {code}")
 
-    def wait_until(self, jobs: list[Job], state: str, seconds: float = 30) -> None:
+    def wait_until(self, jobs: list[Job], state: str, seconds: float = PATIENCE) -> None:
         """Let time and blocks pass while worker processes work, until all jobs are in the state."""
         deadline = time.monotonic() + seconds
         states: list[tuple[str, str]] = []
@@ -170,7 +172,7 @@ class Desk:
         finally:
             if process.poll() is None:
                 process.terminate()
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=PATIENCE)
             if b"Traceback" in errors:
                 sys.stderr.write(errors.decode(errors="replace"))
 

@@ -16,6 +16,7 @@ from core.custody_lifecycle import JobState
 from custody.failpoints import ENVIRONMENT, FAILPOINTS
 from custody.models import Job
 from custody.sweep import sweep_once
+from tests.custody.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.custody.conftest import Desk
@@ -25,7 +26,7 @@ def _sweep_until_killed(point: str) -> NoReturn:
     """Be the process that dies: sweep on its own connections until the failpoint comes."""
     os.environ[ENVIRONMENT] = point
     settings.COUNTERSIGN_FAILPOINTS_ENABLED = True
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     with contextlib.suppress(Exception):
         while time.monotonic() < deadline:
             sweep_once(now=timezone.now())
@@ -51,7 +52,7 @@ def killed(line: Desk, point: str, *, mines: bool = True) -> None:
 def confirmed(line: Desk, *jobs: Job, state: JobState = JobState.CONFIRMED) -> None:
     """Go on in this process, after the other one's claims have ended, until all jobs are there."""
     Job.objects.update(lease_until=None)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         line.mine()
         sweep_once(now=timezone.now())

@@ -19,13 +19,14 @@ from custody.parties import carry, lessons, line
 from custody.services import wallet_create
 from signer import wire
 from tests.custody.conftest import ACTOR, Desk, desk_open
-from tests.party.rig import RELAY_SECONDS, Group, serving
+from tests.party.renewing import clone
+from tests.party.rig import RELAY_SECONDS, serving
 from tests.signer.rig import load_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.party.rig import Founded, Process
+    from tests.party.rig import Group, Process
 
 
 class Between:
@@ -117,14 +118,14 @@ def due(job: Job) -> Job:
 
 
 @contextmanager
-def party_desk(founded: Founded, settings: Any, *names: str) -> Iterator[PartyDesk]:  # noqa: ANN401 - pytest-django's wrapper
-    """Open a desk on freshly pinned parties, of which those named run (none named: all)."""
+def party_desk(pinned: Group, settings: Any, *names: str) -> Iterator[PartyDesk]:  # noqa: ANN401 - pytest-django's wrapper
+    """Open a desk on copies of freshly pinned parties, of which those named run (none named: all)."""
     # What a worker remembers of other tests' parties, which have the same names.
     line._resting.clear()  # noqa: SLF001 - a new process would begin so
     carry._troubles.clear()  # noqa: SLF001 - as above
     lessons._useless.clear()  # noqa: SLF001 - as above
     with tempfile.TemporaryDirectory(prefix="cs-party-") as base, ExitStack() as stack:
-        group = Group(founded, Path(base))
+        group = clone(pinned, Path(base))
         node, proxy = desk_open(world=group.world, settings=settings, stack=stack)
         desk = PartyDesk(world=group.world, node=node, proxy=proxy, group=group, settings=settings)
         settings.COUNTERSIGN_SIGNER_SOCKETS = desk.sockets

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from demo.services.redis import Broker
     from tests.custody.conftest import Desk, Line
-    from tests.party.rig import Founded
+    from tests.party.rig import Group
 
 pytestmark = [
     pytest.mark.anvil,
@@ -134,11 +134,11 @@ def test_a_broker_that_forgets_and_a_courier_that_dies_lose_nothing(line: Line, 
 def test_parties_sign_over_a_queue_of_each_though_the_worker_is_killed(
     transactional_db: None,  # noqa: ARG001 - asks for the database
     settings: Any,  # noqa: ANN401 - pytest-django's wrapper
-    two_of_three: Founded,
+    small_pinned: Group,
     folder: Path,
     point: str,
 ) -> None:
-    with party_desk(two_of_three, settings) as desk:
+    with party_desk(small_pinned, settings) as desk:
         before = desk.balance(LISTED)
         with redis() as broker, _rest(desk, broker, folder):
             jobs = [desk.hand_over(), desk.hand_over()]

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.custody.party_line import PartyDesk
-    from tests.party.rig import Founded
+    from tests.party.rig import Group
 
 pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 FIRST, SECOND, THIRD = (f"party-{number}" for number in range(1, 4))
 
 
 @pytest.fixture
-def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
+def small(transactional_db: None, settings: Any, small_pinned: Group) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
-    with party_desk(two_of_three, settings) as desk:
+    with party_desk(small_pinned, settings) as desk:
         yield desk
 
 

@@ -13,6 +13,7 @@ from core.custody_lifecycle import JobState
 from custody.failpoints import FAILPOINTS, failpoint
 from custody.models import BroadcastAttempt, Job, NonceAssignment, Transmission
 from custody.sweep import sweep_once
+from tests.custody.conftest import PATIENCE
 from tests.custody.killing import confirmed, killed, points
 from tests.factories.world import ETHER, LISTED
 
@@ -66,7 +67,7 @@ def test_killed_while_fees_are_raised(line: Line, point: str) -> None:
 
 def _swept_until(reached: Callable[[], bool]) -> None:
     Job.objects.update(lease_until=None)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not reached():
         assert time.monotonic() < deadline, [(job.state, job.error) for job in Job.objects.all()]
         sweep_once(now=timezone.now(), most=1)
@@ -123,7 +124,7 @@ def test_a_worker_process_that_is_killed_is_replaced_by_another(line: Line) -> N
     before = line.balance(LISTED)
     jobs = [line.hand_over(), line.hand_over()]
     with line.worker(failpoint="custody.send.after_send") as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while process.poll() is None and time.monotonic() < deadline:
             line.mine()
             time.sleep(0.02)
@@ -138,7 +139,7 @@ def test_two_workers_share_one_lane(line: Line) -> None:
     before = line.balance(LISTED)
     jobs = [line.hand_over() for _ in range(12)]
     with line.worker(), line.worker():
-        line.wait_until(jobs, JobState.CONFIRMED, seconds=60)
+        line.wait_until(jobs, JobState.CONFIRMED)
     _mined_once_each(line, len(jobs), before)
 
 

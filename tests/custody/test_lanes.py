@@ -77,7 +77,7 @@ def test_a_lane_says_what_it_waits_for(line: Line) -> None:
     line.automine(on=True)
     line.mine()
     for job in (first, second, third, fourth):
-        line.sweep_until(job, JobState.INCLUDED, seconds=20)
+        line.sweep_until(job, JobState.INCLUDED)
     assert lane_view(wallet=wallet).blocked_by == ""
     assert line.mined_count() == 4
 

@@ -12,6 +12,7 @@ from custody.lane_view import lane_view
 from custody.models import BroadcastAttempt, CancelOrder, Job, NonceAssignment, PartyCertificate, Transmission
 from custody.selectors import job_progress
 from signer import wire
+from tests.custody.conftest import PATIENCE
 from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.custody.party_line import PartyDesk
-    from tests.party.rig import Founded
+    from tests.party.rig import Group
 
 pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 Json = dict[str, Any]
@@ -27,16 +28,16 @@ FIRST, SECOND, THIRD, FOURTH, FIFTH = (f"party-{number}" for number in range(1, 
 
 
 @pytest.fixture
-def small(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
+def small(transactional_db: None, settings: Any, small_pinned: Group) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
-    with party_desk(two_of_three, settings) as desk:
+    with party_desk(small_pinned, settings) as desk:
         yield desk
 
 
 @pytest.fixture
-def large(transactional_db: None, settings: Any, three_of_five: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - as above
+def large(transactional_db: None, settings: Any, large_pinned: Group) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - as above
     """A desk with a 3-of-5 wallet, whose parties all run."""
-    with party_desk(three_of_five, settings) as desk:
+    with party_desk(large_pinned, settings) as desk:
         yield desk
 
 
@@ -55,14 +56,14 @@ def test_fees_are_raised_and_a_cancel_is_signed_at_the_same_nonce(small: PartyDe
     small.rule(raise_seconds=1)
     small.automine(on=False)
     job = small.sweep_until(small.hand_over(), JobState.LIVE)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while Transmission.objects.filter(job=job).count() < 2:
         assert time.monotonic() < deadline, Job.objects.get().error
         due(job)
         small.sweep_until(job, JobState.LIVE)
     small.rule(raise_seconds=0)
     small.cancel(due(job))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     sent = BroadcastAttempt.objects.filter(transmission__kind="cancel", outcome__in=("accepted", "known"))
     while not sent.exists():
         assert time.monotonic() < deadline, CancelOrder.objects.get().error
@@ -135,7 +136,7 @@ def test_a_party_that_lies_where_all_are_needed_changes_nothing(small: PartyDesk
     between = small.between(FIRST)
     for nonce, lie in enumerate(LIES):
         between.distort = lie
-        job = small.sweep_until(small.hand_over(), JobState.WAITING, JobState.INCLUDED, seconds=20)
+        job = small.sweep_until(small.hand_over(), JobState.WAITING, JobState.INCLUDED)
         if job.state == JobState.WAITING:
             assert job.error_code == "parties"
             assert "party-1" in job.error
@@ -167,7 +168,7 @@ def test_one_liar_of_five_stops_nothing_and_a_silent_one_costs_one_time_out(larg
     between = large.between(FIRST)
     for lie in (*LIES, _denied):
         between.distort = lie
-        large.sweep_until(large.hand_over(), JobState.INCLUDED, seconds=20)
+        large.sweep_until(large.hand_over(), JobState.INCLUDED)
     assert large.mined_count() == len(LIES) + 1
     between.distort = None
     between.silent_seconds = 4

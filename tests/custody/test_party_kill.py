@@ -10,6 +10,7 @@ from core.custody_lifecycle import JobState
 from custody.failpoints import ENVIRONMENT, FAILPOINTS
 from custody.models import NonceAssignment, PartyCertificate, Transmission
 from signer.failpoints import PARTY_NAMES
+from tests.custody.conftest import PATIENCE
 from tests.custody.killing import confirmed, killed
 from tests.custody.party_line import due, party_desk
 from tests.factories.world import ETHER, LISTED
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.custody.party_line import PartyDesk
-    from tests.party.rig import Founded
+    from tests.party.rig import Group
 
 pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 POINTS = (
@@ -29,9 +30,9 @@ POINTS = (
 
 
 @pytest.fixture
-def desk(transactional_db: None, settings: Any, two_of_three: Founded) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
+def desk(transactional_db: None, settings: Any, small_pinned: Group) -> Iterator[PartyDesk]:  # noqa: ANN401, ARG001 - pytest-django's wrapper; asks for the database
     """A desk with a 2-of-3 wallet, whose parties all run."""
-    with party_desk(two_of_three, settings) as opened:
+    with party_desk(small_pinned, settings) as opened:
         yield opened
 
 
@@ -59,7 +60,7 @@ def test_a_party_killed_between_any_two_steps(desk: PartyDesk) -> None:
         desk.stop("party-1")
         desk.start("party-1", environment={ENVIRONMENT: point})
         job = desk.sweep_until(desk.hand_over(), JobState.WAITING, JobState.INCLUDED)
-        assert desk.running["party-1"][1].process.wait(10) < 0
+        assert desk.running["party-1"][1].process.wait(PATIENCE) < 0
         desk.stop("party-1")
         desk.start("party-1")
         confirmed(desk, due(job))

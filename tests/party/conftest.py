@@ -1,26 +1,24 @@
-"""Groups of parties of their own, pinned once a session and copied for each test."""
+"""Groups of parties of their own, copied for each test from what the session has pinned."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mpc.rig import generating, new_shares
 from tests.party.recovery_rig import Site, make_site
 from tests.party.renewing import clone
-from tests.party.rig import Group
 from tests.signer.rig import point_softhsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.party.rig import Founded
+    from tests.party.rig import Group
 
 
 @pytest.fixture
@@ -36,49 +34,19 @@ def blobs() -> dict[int, bytes]:
     return {index: bytes(share.serialise()) for index, share in new_shares(generating(3, 5)).items()}
 
 
-def pinned(founded: Founded, **world: Any) -> Iterator[Group]:  # noqa: ANN401 - fields of World
-    """Pin a group once: a test that copies it saves a process for each party."""
-    folder = Path(tempfile.mkdtemp(prefix="cs-pinned-"))
-    yield Group(founded, folder, **world)
-    shutil.rmtree(folder)
-
-
-def _copied(group: Group, base: Path) -> Group:
-    made = clone(group, base)
-    # Where a test begins; what was pinned is older.
-    made.world.now = int(time.time())
-    return made
-
-
-@pytest.fixture(scope="session")
-def small_pinned(two_of_three: Founded) -> Iterator[Group]:
-    yield from pinned(two_of_three)
-
-
-@pytest.fixture(scope="session")
-def large_pinned(three_of_five: Founded) -> Iterator[Group]:
-    yield from pinned(three_of_five)
-
-
-@pytest.fixture(scope="session")
-def unlimited_pinned(two_of_three: Founded) -> Iterator[Group]:
-    """A group without limits: a new journal's windows are full for as long as they last, which no test waits for."""
-    yield from pinned(two_of_three, overrides={"limits": ()})
-
-
 @pytest.fixture
 def small(small_pinned: Group, base: Path) -> Group:
-    return _copied(small_pinned, base)
+    return clone(small_pinned, base)
 
 
 @pytest.fixture
 def large(large_pinned: Group, base: Path) -> Group:
-    return _copied(large_pinned, base)
+    return clone(large_pinned, base)
 
 
 @pytest.fixture
 def unlimited(unlimited_pinned: Group, base: Path) -> Group:
-    return _copied(unlimited_pinned, base)
+    return clone(unlimited_pinned, base)
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,10 @@ def carry(group: Group, relay: Relay, ordered: SignedCeremony, until: str) -> Ba
 
 
 def clone(group: Group, base: Path) -> Group:
-    """Copy a group whose processes have ended."""
+    """Copy a group whose processes have ended, to be used from now on."""
     made = copy.copy(group)
+    made.world = copy.copy(group.world)
+    made.world.now = int(time.time())
     made.base = base
     shutil.copytree(group.base, base, dirs_exist_ok=True)
     for name in made.names:
