@@ -86,22 +86,25 @@ class KeyFacts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ceremonies:
-    """When something was last done about copies of a key; None: never, as far as anybody wrote it down here."""
+    """When something was last done about copies of a key; None: never, as far as anybody wrote it down here.
+
+    `clone` is the digest of the ceremony that made the key together with a clone, as the policy in force names it.
+    """
 
     drill: KeyCeremony | None
     backup: KeyCeremony | None
-    clone: KeyCeremony | None
+    clone: str | None
     refresh: KeyCeremony | None
 
     @property
     def copies(self) -> str:
         """What is known of copies from which a key could come back."""
-        made = [one for one in (self.backup, self.clone) if one is not None and one.ended_at is not None]
-        if not made:
+        if self.clone is not None:
+            return "The policy names a clone of this key in a second token: people may bring that into service."
+        if self.backup is None:
             return "No backup or clone is written down here."
-        last = max(made, key=lambda one: one.ended_at or one.drafted_at)
-        when = f"{last.ended_at or last.drafted_at:%Y-%m-%d}"
-        return f"The last {last.kind} written down here is of {when}: people may bring it back from that."
+        when = f"{self.backup.ended_at or self.backup.drafted_at:%Y-%m-%d}"
+        return f"The last backup written down here is of {when}: people may bring it back from that."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -259,13 +262,13 @@ def key_facts(*, wallet: Wallet, now: dt.datetime) -> KeyFacts:
     )
 
 
-def _ceremonies(wallet: Wallet) -> Ceremonies:
+def _ceremonies(wallet: Wallet, entry: RosterWallet | None) -> Ceremonies:
     done = KeyCeremony.objects.filter(wallet=wallet.caip10, state=CeremonyState.DONE.value)
     last = {one.kind: one for one in done.order_by("ended_at")}
     return Ceremonies(
         drill=last.get(CeremonyKind.DRILL.value),
         backup=last.get(CeremonyKind.BACKUP.value),
-        clone=last.get(CeremonyKind.CLONE.value),
+        clone=None if entry is None else entry.clone,
         refresh=last.get(CeremonyKind.REFRESH.value),
     )
 
@@ -290,7 +293,7 @@ def wallet_facts(
     if policy is not None:
         entry = next((one for one in policy.wallets if one.id == wallet.caip10), None)
     known = healths_now(now=now) if healths is None else healths
-    holders, ceremonies = _holders(wallet, policy, known, now), _ceremonies(wallet)
+    holders, ceremonies = _holders(wallet, policy, known, now), _ceremonies(wallet, entry)
     counted = wallet.roster
     domains = domains_of([one.entry for one in holders if one.entry is not None], counted.threshold)
     losses: tuple[Loss, ...] = ()

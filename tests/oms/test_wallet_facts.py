@@ -278,6 +278,22 @@ def test_lost_parties_lead_to_the_way_out_while_enough_are_left(desk: Desk, monk
     assert "nothing can be signed before" in facts.advice
 
 
+def test_a_clone_is_what_the_policy_says_and_the_last_way_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (wallet,) = wallet_list()
+    assert (
+        wallet_facts(wallet=wallet, now=timezone.now()).ceremonies.copies
+        == "No backup or clone is written down here."
+    )
+    page = signed_in(desk.users["rita"]).get(f"/wallets/{wallet.caip10}/").content.decode()
+    assert "none that the policy names" in page
+    cloned = dataclasses.replace(wallet.roster, clone="5c" * 32)
+    policy = dataclasses.replace(desk.world.policy, wallets=(cloned,))
+    monkeypatch.setattr("oms.wallet_facts.policy_active", lambda: policy)
+    page = signed_in(desk.users["rita"]).get(f"/wallets/{wallet.caip10}/").content.decode()
+    for words in ("in a second token, made in ceremony", "5c" * 8, "people may bring that into service"):
+        assert words in page, words
+
+
 def test_policy_and_custody_that_disagree_are_both_shown(desk: Desk) -> None:
     wallet = _make_shared(desk)
     facts = wallet_facts(wallet=wallet, now=timezone.now())
