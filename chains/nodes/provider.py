@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-_RECURSION = sys.getrecursionlimit()
+from web3 import HTTPProvider
 
-from web3 import HTTPProvider  # noqa: E402 - what importing it does is undone, once and for all, in the next line
-
-# One of its dependencies raises the interpreter's recursion limit to 100,000 (measured). Deeply nested input to any
-# parser of this process would then overflow the C stack instead of raising RecursionError.
+_RECURSION = 1_000
+"""The interpreter's own default. Not what it was before the import: somebody else may have loaded web3 already."""
+# One of web3's dependencies raises the interpreter's recursion limit to 100,000 (measured). Deeply nested input to
+# any parser of this process would then overflow the C stack instead of raising RecursionError.
 sys.setrecursionlimit(_RECURSION)
 
 if TYPE_CHECKING:

@@ -32,11 +32,16 @@ TEACHINGS_MOST = 16
 _SPARE_TEACHINGS, _SPARE_STEPS = 2, 2
 """The same where enough others stand at one place: whoever is behind keeps no case waiting for long."""
 REST_SECONDS = 60.0
-"""How long nobody is taught again in a way that was in vain."""
+"""How long nobody is taught again in a way that was in vain, unless its journal has gone on since."""
 _WALLETS_MOST = 1000
 """As many as a reservation can name."""
 _HERE = ""
-_useless: dict[Useless, float] = {}
+_HEAD_MOST = 100
+_useless: dict[Useless, tuple[float, str]] = {}
+"""What was in vain: until when it is not tried again, and where the learner's journal stood.
+
+A party that was away takes what people signed meanwhile one by one: with each it may learn what it refused before.
+"""
 
 
 def parties_teach(
@@ -81,7 +86,7 @@ def _from_here(statuses: Mapping[str, Json], *, spare: bool) -> dict[str, Json]:
     """Hand parties what is kept here; where each stands then."""
     known = frozenset(Wallet.objects.filter(kind=WalletKind.MPC.value).values_list("pk", flat=True))
     now = dict(statuses)
-    learning = {name for name in now if not (spare and _rests((name, _HERE, _HERE, False)))}
+    learning = {name for name in now if not (spare and _rests((name, _HERE, _HERE, False), now))}
     for _ in range(_SPARE_TEACHINGS if spare else TEACHINGS_MOST):
         lessons: dict[str, Json] = {}
         for name in learning:
@@ -98,7 +103,7 @@ def _from_here(statuses: Mapping[str, Json], *, spare: bool) -> dict[str, Json]:
         # A party may have taken half of a lesson before what it refused: where each stands is asked.
         told, _ = parties_ask({name: status_frame() for name in lessons})
         learning = {name for name, status in told.items() if status.get("lanes") != now[name].get("lanes")}
-        _rest((name, _HERE, _HERE, False) for name in told.keys() - learning)
+        _rest(((name, _HERE, _HERE, False) for name in told.keys() - learning), told)
         now |= told
     return now
 
@@ -112,9 +117,9 @@ def _lanes(status: Json, known: Collection[str]) -> dict[str, LaneStatus]:
 def _from_each_other(statuses: Mapping[str, Json], *, spare: bool) -> None:
     """Have parties handed what others of them keep and nobody keeps here."""
     now = time.monotonic()
-    for key in [key for key, until in _useless.items() if until <= now]:
+    for key in [key for key, (until, _) in _useless.items() if until <= now]:
         del _useless[key]
-    useless = tuple(_useless) if spare else ()
+    useless = tuple(key for key in _useless if spare and _rests(key, statuses))
     script = teach_script(statuses, _shared(statuses), useless, _SPARE_STEPS if spare else STEPS_MOST)
     try:
         batch = next(script)
@@ -123,13 +128,18 @@ def _from_each_other(statuses: Mapping[str, Json], *, spare: bool) -> None:
             refused: dict[str, Json] = {name: {"code": no.code, "message": no.message} for name, no in bad.items()}
             batch = script.send((good, refused))
     except StopIteration as end:
-        _rest(end.value)
+        _rest(end.value, statuses)
 
 
-def _rest(keys: Iterable[Useless]) -> None:
+def _head(learner: str, statuses: Mapping[str, Json]) -> str:
+    return str(statuses.get(learner, {}).get("head"))[:_HEAD_MOST]
+
+
+def _rest(keys: Iterable[Useless], statuses: Mapping[str, Json]) -> None:
     until = time.monotonic() + REST_SECONDS
-    _useless.update(dict.fromkeys(keys, until))
+    _useless.update({key: (until, _head(key[0], statuses)) for key in keys})
 
 
-def _rests(key: Useless) -> bool:
-    return _useless.get(key, 0.0) > time.monotonic()
+def _rests(key: Useless, statuses: Mapping[str, Json]) -> bool:
+    until, head = _useless.get(key, (0.0, ""))
+    return until > time.monotonic() and head == _head(key[0], statuses)

@@ -253,7 +253,7 @@ def test_rows_are_moved_removed_and_put_back(adam: Page, house: House) -> None:
     adam.get_by_role("button", name="Undo").click()
     adam.get_by_text("put back").wait_for()
     found = sorted(json.loads(PolicyDraft.objects.get().body)["grants"], key=lambda row: row["order"])
-    assert [row["id"] for row in found] == ["listed", "listed-small", "unlisted"]
+    assert [row["id"] for row in found] == ["listed", "listed-small", "unlisted", "anchor"]
     go(adam, f"{start}assets/")
     adam.get_by_role("button", name="Remove USDC").click()
     adam.get_by_role("button", name="Undo").wait_for()

@@ -22,6 +22,21 @@ except RecursionError:
     print("raised")
 """
 
+_LOADED_BEFORE = """
+import sys
+import web3
+assert sys.getrecursionlimit() > 10_000
+import chains.nodes.provider
+print(sys.getrecursionlimit())
+"""
+
+
+def test_whoever_loaded_the_library_before_is_no_worse_off() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED_BEFORE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["1000"]), done.stderr
+
 
 def test_importing_the_node_client_leaves_the_recursion_limit_alone() -> None:
     done = subprocess.run(

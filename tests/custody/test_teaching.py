@@ -182,6 +182,16 @@ def test_where_all_hand_out_lies_the_store_stays_empty_and_says_so() -> None:
     assert "too few parties take what it hands out from nonce 0 on" in made[0].troubles.values()
 
 
+def test_who_was_taught_in_vain_is_taught_again_when_its_journal_has_gone_on() -> None:
+    key = (THIRD, "", "", False)
+    stood: dict[str, dict[str, Any]] = {THIRD: {"head": "ab" * 32}}
+    lessons._useless.clear()  # noqa: SLF001 - a new process would begin so
+    lessons._rest([key], stood)  # noqa: SLF001 - what a lesson in vain leaves behind
+    assert lessons._rests(key, stood)  # noqa: SLF001 - as above
+    # It took the document without which it could not learn.
+    assert not lessons._rests(key, {THIRD: {"head": "cd" * 32}})  # noqa: SLF001 - as above
+
+
 def test_without_a_wallet_of_parties_there_is_nothing_to_ask_for(db: None) -> None:
     del db
     said = StringIO()

@@ -12,5 +12,6 @@ def test_each_wallet_says_who_holds_its_key() -> None:
     assert said == {
         "Treasury": "in the token of hsm-1",
         "Drill": "in the token of hsm-1",
+        "Anchor": "in the token of hsm-1",
         "Warm": "held by party-1, party-2, party-3, party-4, party-5: 3 of 5 sign",
     }

@@ -252,7 +252,7 @@ def _flood(path: str, server: Server) -> None:
 
 def test_every_operation_is_known() -> None:
     alone = {"sign", "control", "ceremony", "destroy", "policy", "challenge", "lease", "checkpoint", "status"}
-    together = {"prepare", "reserve", "learn", "join", "greet", "begin", "turn"}
+    together = {"prepare", "reserve", "learn", "certificates", "join", "greet", "begin", "turn"}
     ceremonies = {"refresh", "generate", "backup", "drilled"}
     assert set(OPERATIONS) == alone | together | ceremonies
 

@@ -73,9 +73,9 @@ def test_nothing_is_signed_before_the_journal_says_so(
     seen: list[bytes] = []
     real = Hsm.sign
 
-    def watched(self: Hsm, public_key: bytes, digest: bytes) -> bytes:
+    def watched(self: Hsm, public_key: bytes, digest: bytes, *, cloned: bool) -> bytes:
         seen.append((rig.state / "journal").read_bytes())
-        return real(self, public_key, digest)
+        return real(self, public_key, digest, cloned=cloned)
 
     monkeypatch.setattr(Hsm, "sign", watched)
     service.sign(rig.bundle(), now=rig.world.now)
@@ -92,7 +92,7 @@ def test_a_refused_case_leaves_no_trace(rig: Rig, service: Service) -> None:
 
 
 def test_a_token_that_is_away_uses_up_no_nonce(rig: Rig, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise HsmUnavailableError("away")
 
     bundle = rig.bundle()
@@ -107,7 +107,7 @@ def test_a_token_that_is_away_uses_up_no_nonce(rig: Rig, service: Service, monke
 def test_a_token_that_fails_while_signing_signs_the_same_bytes_later(
     rig: Rig, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise HsmUnavailableError("away")
 
     bundle = rig.bundle()
