@@ -67,6 +67,17 @@ class Studio:
         page.screenshot(path=self._out / f"{name}.png", full_page=whole, animations="disabled")
         sys.stdout.write(f"  {name}.png\n")
 
+    def overview(self, page: Page, name: str) -> None:
+        """Take somebody's overview once the sweep has looked at every signer with its lease."""
+        deadline = time.monotonic() + _SECONDS
+        page.goto(web_origin() + "/")
+        while page.get_by_text("no lease at present").count() or page.get_by_text("not asked yet").count():
+            if time.monotonic() > deadline:
+                raise ServiceError(f"signers are shown without a lease after {_SECONDS} s")
+            time.sleep(1)
+            page.reload()
+        self.picture(page, name, whole=True)
+
 
 def _work(institution: Institution) -> dict[str, str]:
     """Have people ask, approve and reject; return the references of what is shown."""
@@ -110,7 +121,7 @@ def _trader(studio: Studio, shown: dict[str, str]) -> None:
 
 def _officer(studio: Studio, shown: dict[str, str]) -> None:
     clara = studio.person("ravi")
-    studio.picture(clara, "overview-officer", "/", whole=True)
+    studio.overview(clara, "overview-officer")
     studio.picture(clara, "queue", "/queue/")
     studio.picture(clara, "case", f"/queue/{shown['waits']}/")
     with clara.expect_popup() as popup:
@@ -127,7 +138,7 @@ def _officer(studio: Studio, shown: dict[str, str]) -> None:
 
 def _administrator(studio: Studio) -> None:
     adam = studio.person("adam")
-    studio.picture(adam, "overview-admin", "/", whole=True)
+    studio.overview(adam, "overview-admin")
     studio.picture(adam, "admin", "/admin/")
 
 
@@ -141,7 +152,7 @@ def take(out: Path, base: Path) -> None:
     with ExitStack() as stack:
         institution, _ = stack.enter_context(site_running(base, full=False, tell=Teller()))
         shown = _work(institution)
-        # Signers and limits are looked at by the sweep: the pictures show them looked at.
+        # Limits are looked at by the sweep: the pictures show them looked at.
         time.sleep(3)
         playwright = stack.enter_context(sync_playwright())
         root = os.geteuid() == 0
