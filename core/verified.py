@@ -29,7 +29,22 @@ class _Stage(Enum):
     SPENT = 3
 
 
-class Verified:
+class _OneShot:
+    """A token that is spent once."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a copy could be spent again.
+
+        Raises:
+            SpentTokenError: Always.
+        """
+        msg = "a one-shot token has no copies"
+        raise SpentTokenError(msg)
+
+
+class Verified(_OneShot):
     """A case that `core.verify.verify` accepted: verified, then journalled, then spent, once and in this order.
 
     Attributes:
@@ -74,15 +89,6 @@ class Verified:
         self._stage = _Stage.VERIFIED if record is not None else _Stage.JOURNALLED
         # One signer's word is enough where there is one signer.
         self._certified = wallet.kind is not WalletKind.MPC
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse to be copied or pickled: a copy could be spent again.
-
-        Raises:
-            SpentTokenError: Always.
-        """
-        msg = "a one-shot token has no copies"
-        raise SpentTokenError(msg)
 
     @property
     def waits_for_journal(self) -> bool:
@@ -141,16 +147,37 @@ class Verified:
         return raw, keccak256(raw)
 
 
-class ShareTestToken:
-    """Leave to sign one test of staged shares, which `core.refresh` gave; spent once, like a verified case.
+class _TestToken(_OneShot):
+    """Leave to sign a message of `core`'s own with a wallet's key, which shows that it is there and nothing else.
 
     Attributes:
-        quorum: The parties that sign it.
         public_key: The wallet's key, uncompressed (SEC 1).
         message: The 32 bytes. `core` makes them of the ceremony; no caller brings them.
     """
 
-    __slots__ = ("_journalled", "_spent", "message", "public_key", "quorum")
+    __slots__ = ("message", "public_key")
+
+    message: bytes
+    public_key: bytes
+
+    def finish(self, signature: bytes) -> bytes:
+        """Return r ‖ s, 64 bytes, of a signature that is by the wallet's key over these bytes.
+
+        Raises:
+            EncodingError: If it is not.
+        """
+        finish_signature(self.message, signature, self.public_key)
+        return signature
+
+
+class ShareTestToken(_TestToken):
+    """Leave to sign one test of staged shares, which `core.refresh` gave; spent once, like a verified case.
+
+    Attributes:
+        quorum: The parties that sign it.
+    """
+
+    __slots__ = ("_journalled", "_spent", "quorum")
 
     def __init__(self, seal: object, *, message: bytes, quorum: tuple[str, ...], public_key: bytes) -> None:
         """Refuse to be built by anyone but `core.refresh`.
@@ -163,15 +190,6 @@ class ShareTestToken:
             raise SpentTokenError(msg)
         self.message, self.quorum, self.public_key = message, quorum, public_key
         self._journalled = self._spent = False
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse to be copied or pickled: a copy could be spent again.
-
-        Raises:
-            SpentTokenError: Always.
-        """
-        msg = "a one-shot token has no copies"
-        raise SpentTokenError(msg)
 
     def journalled(self) -> None:
         """Say that the session's name is on disk and in the token."""
@@ -189,25 +207,11 @@ class ShareTestToken:
         self._spent = True
         return self.message
 
-    def finish(self, signature: bytes) -> bytes:
-        """Return r ‖ s, 64 bytes, of a signature that is by the wallet's key over these bytes.
 
-        Raises:
-            EncodingError: If it is not.
-        """
-        finish_signature(self.message, signature, self.public_key)
-        return signature
+class CloneDrillToken(_TestToken):
+    """Leave to sign one drill at a second token, which `core.clones` gave; spent once, like a verified case."""
 
-
-class CloneDrillToken:
-    """Leave to sign one drill at a second token, which `core.clones` gave; spent once, like a verified case.
-
-    Attributes:
-        public_key: The wallet's key, uncompressed (SEC 1).
-        message: The 32 bytes. `core` makes them of the ceremony; no caller brings them.
-    """
-
-    __slots__ = ("_spent", "message", "public_key")
+    __slots__ = ("_spent",)
 
     def __init__(self, seal: object, *, message: bytes, public_key: bytes) -> None:
         """Refuse to be built by anyone but `core.clones`.
@@ -221,15 +225,6 @@ class CloneDrillToken:
         self.message, self.public_key = message, public_key
         self._spent = False
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse to be copied or pickled: a copy could be spent again.
-
-        Raises:
-            SpentTokenError: Always.
-        """
-        msg = "a one-shot token has no copies"
-        raise SpentTokenError(msg)
-
     def spend(self) -> bytes:
         """Hand out the 32 bytes to sign, once.
 
@@ -241,12 +236,3 @@ class CloneDrillToken:
             raise SpentTokenError(msg)
         self._spent = True
         return self.message
-
-    def finish(self, signature: bytes) -> bytes:
-        """Return r ‖ s, 64 bytes, of a signature that is by the wallet's key over these bytes.
-
-        Raises:
-            EncodingError: If it is not.
-        """
-        finish_signature(self.message, signature, self.public_key)
-        return signature
