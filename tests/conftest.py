@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from approvals.models import User
 from tests.append_only import let_tests_flush
 from tests.environment import run_folder
 from tests.sign_in import signed_in
+from tests.soak import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from tests.party.rig import Founded, Group
 
 let_tests_flush()
+# Properties that say nothing of their own are bounded as the others are: the same commit gives the same result.
+hypothesis_settings.register_profile("bounded", bounded(100))
+hypothesis_settings.load_profile("bounded")
 
 _DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_serialized_rollback", "live_server"})
 

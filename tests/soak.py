@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SOAK = os.environ.get("COUNTERSIGN_SOAK") == "1"
 
 
-def bounded(examples: int, *, soak: int = 20) -> Callable[..., settings]:
+def bounded(examples: int, *, soak: int = 20) -> settings:
     """Bound a property to `examples` tries; a soak tries `soak` times as many, with fresh seeds.
 
     The seeds of a bounded run are fixed, so that the same commit gives the same result everywhere.
     """
-    made: Callable[..., settings] = settings(
+    return settings(
         max_examples=examples * soak if SOAK else examples,
         derandomize=not SOAK,
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )
-    return made

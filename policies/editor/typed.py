@@ -201,7 +201,8 @@ def _values(row: TypedRow, book: Book) -> tuple[str, ...]:
         Kind.NOTHING: lambda _: (),
         Kind.WINDOW: _window,
         Kind.FLOOR: _floor,
-        Kind.FLAG: lambda flag: flag.chosen,
+        # Nothing chosen is posted as the empty text: a document that says that is shown as text.
+        Kind.FLAG: lambda flag: tuple(value for value in flag.chosen if value),
         Kind.TEXT: _texts,
     }
     return plain[kind](row) if kind in plain else _amounts(row, book)

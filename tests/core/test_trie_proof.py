@@ -30,7 +30,7 @@ def proof_of(trie: HexaryTrie, key: bytes) -> tuple[bytes, ...]:
     return tuple(raw for place, raw in enumerate(encoded) if place == 0 or len(raw) >= 32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(entries=ENTRIES, others=st.lists(KEYS, max_size=8))
 def test_present_and_absent_keys_are_proven(entries: dict[bytes, bytes], others: list[bytes]) -> None:
     trie = built(entries)
@@ -38,7 +38,7 @@ def test_present_and_absent_keys_are_proven(entries: dict[bytes, bytes], others:
         assert proven_value(trie.root_hash, key, proof_of(trie, key)) == entries.get(key)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(entries=ENTRIES.filter(bool), data=st.data())
 def test_no_changed_byte_and_no_other_set_of_nodes_proves_anything_else(
     entries: dict[bytes, bytes], data: st.DataObject
@@ -64,7 +64,7 @@ def test_no_changed_byte_and_no_other_set_of_nodes_proves_anything_else(
         proven_value(trie.root_hash, key, tuple(proof))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries=ENTRIES.filter(lambda entries: len(entries) > 1), data=st.data())
 def test_a_proof_of_one_key_proves_no_other(entries: dict[bytes, bytes], data: st.DataObject) -> None:
     trie = built(entries)

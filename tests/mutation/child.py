@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import cast
 
 PRELOADED = ["pytest", "hypothesis", "coincurve", "cryptography.hazmat.primitives.asymmetric.ec", "eth_abi", "rlp"]
 """What every child needs and no mutant touches: loaded once, in the process that children are forked from."""
@@ -42,7 +41,6 @@ def _search_without_shrinking() -> None:
     bounded = soak.bounded
 
     def brief(examples: int, **changes: int) -> settings:
-        made = cast("settings", bounded(examples, **changes))
-        return settings(made, phases=[Phase.explicit, Phase.generate])
+        return settings(bounded(examples, **changes), phases=[Phase.explicit, Phase.generate])
 
     soak.bounded = brief
