@@ -33,7 +33,10 @@ _MODELS = (
     SecurityModel(
         name="One key, in an HSM",
         kind=WalletKind.HSM,
-        protects="Theft of the key: it never leaves its token, and its signer checks policy and consents before it.",
+        protects=(
+            "Theft of the key: it never leaves its token, but to a clone that was made together with it, and its"
+            " signer checks policy and consents before it."
+        ),
         exposes="One signer's host can have it sign, and one token, without a clone, can lose it. No other eyes.",
     ),
     SecurityModel(

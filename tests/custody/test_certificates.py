@@ -19,7 +19,7 @@ from core.schema import read_struct, write_struct
 from custody.models import PartyCertificate
 from custody.nonces import LaneStatus
 from custody.parties.certificates import BATCH_MOST, certificates_missing
-from custody.services import wallet_create
+from tests.factories.custody_wallets import wallet_row
 from tests.factories.parties import Parties
 from tests.factories.world import CHAIN
 
@@ -38,15 +38,7 @@ class Shelf:
         self.wallet = wallet.id
         self._sample = parties.certificate(parties.case(), 1, 2, 3)
         chain_create(actor="system:test", caip2=CHAIN, name="Dev", native_symbol="ETH", confirmation_depth=2)
-        wallet_create(
-            actor="system:test",
-            caip10=wallet.id,
-            label=wallet.label,
-            kind=wallet.kind,
-            public_key=wallet.public_key,
-            signers=wallet.signers,
-            threshold=wallet.threshold,
-        )
+        wallet_row(wallet)
 
     def row(self, nonce: int, *, cancels: bool = False) -> PartyCertificate:
         """Return a row that is not saved."""

@@ -16,10 +16,10 @@ from custody.answers import lane_read, result_read
 from custody.ceremony_transitions import LINES_MOST, has_room, step_postponed
 from custody.errors import SignerAnswerError, SignerWaitsError
 from custody.models import CeremonyLine, CeremonyProgress, KeyCeremony, ProgressState
-from custody.services import wallet_create
 from custody.signer_ports import QueueSignerPort
 from signer import wire
 from tests.custody.ceremony_rig import PORT, Rig
+from tests.factories.custody_wallets import wallet_row
 from tests.factories.world import CHAIN, NOW
 
 Json = dict[str, Any]
@@ -153,15 +153,7 @@ class BreakingPort:
 def test_one_signer_whose_answer_breaks_us_keeps_no_other_from_its_lease(rig: Rig, settings: Any) -> None:  # noqa: ANN401 - as above
     wallet = rig.wallet
     chain_create(actor="system:test", caip2=CHAIN, name="Dev", native_symbol="ETH", confirmation_depth=2)
-    wallet_create(
-        actor="system:test",
-        caip10=wallet.id,
-        label=wallet.label,
-        kind=wallet.kind,
-        public_key=wallet.public_key,
-        signers=wallet.signers,
-        threshold=wallet.threshold,
-    )
+    wallet_row(wallet)
     for name in wallet.signers:
         leases.lease_forget(signer=name)
     BreakingPort.asked.clear()
